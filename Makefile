@@ -77,28 +77,13 @@ time-to-mention: $(VENV)/.test  ## measure how long it takes until somebody is c
 	@$(BIN)/python -m tools.time_to_mention
 
 docs: $(VENV)/.test  ## write what is generated in docs/ anew
-	@$(BIN)/python -m tools.diagnosis_table > docs/diagnosis.md
-	@$(BIN)/python -m tools.slack_picture > docs/images/slack.svg
-	@$(BIN)/python -m tools.incident_lifecycle > docs/incident-lifecycle.md
-	@$(BIN)/python -m tools.diagnosis_matrix > docs/diagnosis-matrix.md
-	@$(BIN)/python -m tools.time_to_mention > docs/time-to-mention.md
-	@$(BIN)/python -m tools.configuration_reference > docs/configuration.md
-	@$(BIN)/python -m tools.metrics_reference > docs/metrics.md
-	@$(BIN)/python -m tools.commands_reference > docs/commands.md
+	@$(BIN)/python -m tools.docs
 
 golden: $(VENV)/.test  ## write what Slack shows of every fault anew, to be read with git diff tests/golden
 	@$(BIN)/python -m tools.golden
 
 docs-current: $(VENV)/.test
-	@$(BIN)/python -m tools.slack_picture | diff -u docs/images/slack.svg - || { echo "docs/images/slack.svg is not current: run make docs"; exit 1; }
-	@$(BIN)/python -m tools.diagnosis_table | diff -u docs/diagnosis.md - || { echo "docs/diagnosis.md is not current: run make docs"; exit 1; }
-	@$(BIN)/python -m tools.incident_lifecycle | diff -u docs/incident-lifecycle.md - || { echo "docs/incident-lifecycle.md is not current: run make docs"; exit 1; }
-	@$(BIN)/python -m tools.diagnosis_matrix | diff -u docs/diagnosis-matrix.md - || { echo "docs/diagnosis-matrix.md is not current: run make docs"; exit 1; }
-	@$(BIN)/python -m tools.time_to_mention | diff -u docs/time-to-mention.md - || { echo "docs/time-to-mention.md is not current: run make docs"; exit 1; }
-	@$(BIN)/python -m tools.configuration_reference | diff -u docs/configuration.md - || { echo "docs/configuration.md is not current: run make docs"; exit 1; }
-	@$(BIN)/python -m tools.metrics_reference | diff -u docs/metrics.md - || { echo "docs/metrics.md is not current: run make docs"; exit 1; }
-	@$(BIN)/python -m tools.commands_reference | diff -u docs/commands.md - || { echo "docs/commands.md is not current: run make docs"; exit 1; }
-	@echo "docs: ok"
+	@$(BIN)/python -m tools.docs --check
 
 dashboard: $(VENV)/.check  ## write the dashboard for Grafana anew, from tools/grafana
 	@$(BIN)/python -m tools.grafana_dashboard > deploy/grafana/dashboard.json

@@ -81,7 +81,7 @@ async def run_check(check: Check, target_store: LiveTargetStore, clock: Clock) -
         late = (
             clock.monotonic() - started - limit
         )  # the monitor's own timer rang too late: it was not the check that did not run
-        what = f"the check {check.name} did not end within {limit:.0f} s"
+        what = f"the check `{check.name}` did not end within {limit:.0f} s"
         result = (
             unknown(f"{what}; meanwhile the monitor itself did not run for {late:.0f} s", UnknownReason.STARVED)
             if late >= _LATE
@@ -90,7 +90,7 @@ async def run_check(check: Check, target_store: LiveTargetStore, clock: Clock) -
     except Exception as error:  # noqa: BLE001 - the one guard: a bug in a check must not end the daemon
         if lacking := shortage(error):
             result = unknown(
-                f"the monitor is out of {lacking}: the check {check.name} did not run", UnknownReason.SHORTAGE
+                f"the monitor is out of {lacking}: the check `{check.name}` did not run", UnknownReason.SHORTAGE
             )
         else:
             _log.exception("check %s of %s crashed", check.name, target_store.state.target)

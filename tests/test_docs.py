@@ -21,12 +21,12 @@ from tools import (
     commands_reference,
     configuration_reference,
     diagnosis_matrix,
-    incident_lifecycle,
     metrics_reference,
     time_to_mention,
 )
 from tools.diagnosis_matrix import Entry
 from tools.diagnosis_table import write
+from tools.docs import write_incident_lifecycle
 from tools.time_to_mention import Row
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +46,7 @@ def test_a_written_reference_is_current(reference: ModuleType) -> None:
 
 def test_the_drawn_life_of_an_incident_is_current() -> None:
     """Each transition of the table is an arrow of the diagram."""
-    drawn = incident_lifecycle.write()
+    drawn = write_incident_lifecycle()
     assert (ROOT / "docs" / "incident-lifecycle.md").read_text() == drawn
     arrows = re.findall(r"^    (\S+) --> (\w+): ", drawn, re.MULTILINE)
     assert {("open", "recovering"), ("recovering", "resolved"), ("resolved", "open"), ("[*]", "open")} <= set(arrows)

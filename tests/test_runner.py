@@ -87,7 +87,7 @@ async def test_a_crash_is_unknown_and_the_log_has_the_traceback(caplog: pytest.L
     await run_check(ACheck(_crashes), diary, clock)
     seen = diary.only(Observation)
     assert (seen.check, says(seen.result)) == (CheckName.CONFIG, ("unknown", UnknownReason.CRASHED))
-    assert seen.result.summary == "the check config crashed: KeyError"
+    assert seen.result.summary == "the check `config` crashed: KeyError"
     record = caplog.records[0]
     assert (record.levelno, record.getMessage()) == (logging.ERROR, "check config of prod crashed")
     assert record.exc_info is not None
@@ -114,7 +114,7 @@ async def test_a_resource_of_our_own_that_runs_out_is_no_crash(
     await run_check(ACheck(lacks), diary, clock)
     seen = diary.only(Observation)
     assert says(seen.result) == ("unknown", UnknownReason.SHORTAGE)
-    assert seen.result.summary == f"the monitor is out of {lacking}: the check config did not run"
+    assert seen.result.summary == f"the monitor is out of {lacking}: the check `config` did not run"
     assert caplog.records == []
 
 
@@ -154,7 +154,7 @@ async def test_a_check_that_does_not_end_is_ended() -> None:
     assert took == POLICY.cadences[CheckName.CONFIG].deadline + 25
     seen = diary.only(Observation)
     assert says(seen.result) == ("unknown", UnknownReason.TIMEOUT)
-    assert seen.result.summary == "the check config did not end within 40 s"
+    assert seen.result.summary == "the check `config` did not end within 40 s"
     assert (seen.at, seen.took) == (START, 40.0)
 
 

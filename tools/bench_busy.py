@@ -10,12 +10,11 @@ import json
 import sys
 import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.processes import TRACE_MONITOR, TookTooLongError, free_ports, is_well, running, wait_until
+from tools.processes import TRACE_MONITOR, TookTooLongError, a_sandbox, free_ports, memory, read, running, wait_until
 
 RATES = (0, 5, 50, 200)
 SPANS, SPAN_BYTES = 3, 50_000
@@ -77,14 +76,12 @@ def _judge(found: Measured, idle: float) -> list[str]:
 def _measure(rate: int, dialect: str) -> Measured:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        base, port = free_ports(5), free_ports()
-        control, url = f"http://127.0.0.1:{base + 4}", f"http://127.0.0.1:{port}"
-        sandbox_command = [TRACE_MONITOR, "sandbox", "--port-base", str(base), "--time-factor", "0.2"]
-        sandbox_command += ["--traffic", f"{rate}x{SPANS}x{SPAN_BYTES}", "--dialect", dialect]
-        with running(sandbox_command, log=directory / "sandbox.log") as sandbox:
-            wait_until(lambda: is_well(f"{control}/state"), within=15, what="the sandbox", program=sandbox)
+        traffic = f"{rate}x{SPANS}x{SPAN_BYTES}"
+        with a_sandbox(directory, "--time-factor", "0.2", "--traffic", traffic, "--dialect", dialect) as control:
+            port = free_ports()
+            url = f"http://127.0.0.1:{port}"
             path = directory / "trace-monitor.yaml"  # JSON is YAML
-            path.write_text(json.dumps(_configuration(json.loads(_read(f"{control}/configuration")), port, directory)))
+            path.write_text(json.dumps(_configuration(json.loads(read(f"{control}/configuration")), port, directory)))
             with running([TRACE_MONITOR, "run", "--config", str(path)], log=directory / "daemon.log") as daemon:
                 wait_until(lambda: _arrived(url) >= LEARNT_AFTER, within=120, what="the first canaries", program=daemon)
                 since, before = time.time(), _sent(url)
@@ -94,7 +91,7 @@ def _measure(rate: int, dialect: str) -> Measured:
                 )
                 requests = [
                     seen
-                    for seen in json.loads(_read(f"{control}/requests?since={since}"))
+                    for seen in json.loads(read(f"{control}/requests?since={since}"))
                     if seen["host"] == "traceloop" and seen["method"] == "GET"
                 ]
                 canaries = _sent(url) - before
@@ -105,7 +102,7 @@ def _measure(rate: int, dialect: str) -> Measured:
                     requests=len(requests) / canaries,
                     mebibytes=sum(seen["bytes"] for seen in requests) / canaries / 2**20,
                     look=_look(url),
-                    memory=_peak(daemon.process.pid),
+                    memory=memory(daemon, "VmHWM"),
                 )
 
 
@@ -128,7 +125,7 @@ def _configuration(given: dict[str, Any], port: int, directory: Path) -> dict[st
 def _metric(url: str, name: str, **labels: str) -> float:
     """The sum of the series of a name that have these labels; 0 where nobody answers yet."""
     try:
-        lines = _read(f"{url}/metrics").splitlines()
+        lines = read(f"{url}/metrics").splitlines()
     except OSError:
         return 0.0
     series = (line for line in lines if line.startswith(f"{name}{{"))
@@ -148,17 +145,6 @@ def _look(url: str) -> float:
     """How long a look for a trace took, on average."""
     count = _metric(url, "trace_monitor_check_duration_seconds_count", check="arrival")
     return _metric(url, "trace_monitor_check_duration_seconds_sum", check="arrival") / max(1.0, count)
-
-
-def _peak(pid: int) -> float:
-    """The most that a process has ever held, in MiB."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-
-
-def _read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
-        return str(answer.read().decode())
 
 
 if __name__ == "__main__":

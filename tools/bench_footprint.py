@@ -1,4 +1,4 @@
-# ruff: noqa: S603, S607, T201, TID251 - a bench starts programs, reads the real clock and prints
+# ruff: noqa: T201, TID251 - a bench starts programs, reads the real clock and prints
 """How soon the daemon is ready and how much memory it idles with, watching one target of a sandbox in another process.
 
 `make bench-footprint`. Prints the quickest start and the median size of several runs; exits 1 if one is over its limit. The
@@ -8,15 +8,13 @@ more where it finds more.
 
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tools.processes import TRACE_MONITOR, TookTooLongError, free_ports, is_well, running, wait_until
+from tools.processes import TookTooLongError, a_sandbox, free_ports, is_well, memory, read, running, wait_until
 
 RUNS = 5
 READY_WITHIN = 1.2  # seconds, from the start of the process to the first 200 of /readyz
@@ -29,11 +27,8 @@ def main(python: str) -> int:
     """Measure, print, judge."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        base = free_ports(5)
-        control_url = f"http://127.0.0.1:{base + 4}"
-        with running([TRACE_MONITOR, "sandbox", "--port-base", str(base)], log=directory / "sandbox.log") as sandbox:
-            wait_until(lambda: is_well(f"{control_url}/state"), within=15, what="the sandbox", program=sandbox)
-            configuration = json.loads(_read(f"{control_url}/configuration"))
+        with a_sandbox(directory) as control_url:
+            configuration = json.loads(read(f"{control_url}/configuration"))
             measured = [_run(python, directory / str(number), configuration) for number in range(RUNS)]
     starts, sizes = zip(*measured, strict=True)
     # Whatever else the machine does only ever adds to a start: the quickest one is the program's own.
@@ -58,22 +53,16 @@ def _run(python: str, directory: Path, configuration: dict[str, Any]) -> tuple[f
         ready = time.monotonic() - daemon.started
         wait_until(lambda: _all_pass(url), within=60, what="a pass of every check", program=daemon)
         time.sleep(CALM)
-        kibibytes = subprocess.check_output(["ps", "-o", "rss=", "-p", str(daemon.process.pid)])
-    return ready, int(kibibytes) / 1024
+        return ready, memory(daemon)
 
 
 def _all_pass(url: str) -> bool:
     try:
-        lines = _read(f"{url}/metrics").splitlines()
+        lines = read(f"{url}/metrics").splitlines()
     except OSError:
         return False
     passing = [line for line in lines if line.startswith("trace_monitor_check_verdict{") and 'verdict="pass"' in line]
     return all(any(f'check="{check}"' in line and line.endswith(" 1.0") for line in passing) for check in CHECKS)
-
-
-def _read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
-        return str(answer.read().decode())
 
 
 if __name__ == "__main__":

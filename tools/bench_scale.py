@@ -17,12 +17,11 @@ import statistics
 import sys
 import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.processes import TRACE_MONITOR, Program, TookTooLongError, free_ports, is_well, running, wait_until
+from tools.processes import Program, TookTooLongError, a_sandbox, free_ports, is_well, memory, read, running, wait_until
 
 SIZES = (1, 10, 50, 200)
 JUDGED = 50
@@ -95,12 +94,11 @@ def _judge(found: Measured) -> list[str]:
 def _measure(size: int, seconds: float) -> Measured:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        base, port = free_ports(5), free_ports()
-        control, url = f"http://127.0.0.1:{base + 4}", f"http://127.0.0.1:{port}"
-        with running([TRACE_MONITOR, "sandbox", "--port-base", str(base)], log=directory / "sandbox.log") as sandbox:
-            wait_until(lambda: is_well(f"{control}/state"), within=15, what="the sandbox", program=sandbox)
+        with a_sandbox(directory) as control:
+            port = free_ports()
+            url = f"http://127.0.0.1:{port}"
             path = directory / "trace-monitor.yaml"  # JSON is YAML
-            path.write_text(json.dumps(_configuration(json.loads(_read(f"{control}/configuration")), size, port)))
+            path.write_text(json.dumps(_configuration(json.loads(read(f"{control}/configuration")), size, port)))
             beats = directory / "beats"
             command = [sys.executable, "-m", "tools.bench_scale", "--daemon", str(path), "--beats", str(beats)]
             with running(command, log=directory / "daemon.log", environment={"PYTHONPATH": str(Path.cwd())}) as daemon:
@@ -111,12 +109,12 @@ def _measure(size: int, seconds: float) -> Measured:
                 cores: list[float] = []
                 while not cores or (min(cores) > CORE_AT_MOST and len(cores) < tries):
                     cores.append(_share(daemon, seconds))
-                resident = _resident(daemon)
+                resident = memory(daemon)
                 daemon.process.send_signal(signal.SIGUSR1)
                 rounds: list[Scrapes] = []
                 while not rounds or (min(map(_block, rounds)) > BLOCK_AT_MOST and len(rounds) < tries):
                     rounds.append([_scrape(daemon, url, beats) for _ in range(SCRAPES)])
-                series = sum(not line.startswith("#") for line in _read(f"{url}/metrics").splitlines())
+                series = sum(not line.startswith("#") for line in read(f"{url}/metrics").splitlines())
     best = min(rounds, key=_block)
     durations, processor, blocks, without = zip(*best, strict=True)
     return Measured(
@@ -151,7 +149,7 @@ def _all_looked(url: str, size: int) -> bool:
     """Whether every check of every target has said something, by the counters; what it said does not matter here."""
     looked = {
         line.partition(",verdict=")[0]
-        for line in _read(f"{url}/metrics").splitlines()
+        for line in read(f"{url}/metrics").splitlines()
         if line.startswith("trace_monitor_checks_total{") and not line.endswith(" 0.0")
     }
     time.sleep(1)
@@ -169,7 +167,7 @@ def _scrape(daemon: Program, url: str, beats: Path) -> tuple[float, float, float
     waited_from = time.monotonic()
     time.sleep(PAUSE)
     began, before = time.monotonic(), _processor(daemon)
-    _read(f"{url}/metrics")
+    read(f"{url}/metrics")
     ended, after = time.monotonic(), _processor(daemon)
     time.sleep(PAUSE)
     late = [(float(at), float(by)) for at, by in (line.split() for line in beats.read_text().splitlines())]
@@ -184,16 +182,6 @@ def _processor(daemon: Program) -> float:
     """Seconds of a core that a process has used, all its threads together."""
     fields = Path(f"/proc/{daemon.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def _resident(daemon: Program) -> float:
-    lines = Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
-
-
-def _read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - loopback
-        return str(answer.read().decode())
 
 
 # --- in the daemon's process ----------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Write `docs/commands.md`: every command with its options, examples and exit codes, from the program's own parsers. `make docs`."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 
 from monitor.cli import parser_of
@@ -46,7 +45,7 @@ def _section(words: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     command = COMMANDS[words]
     yield f"## `{PROG} {words}`"
     yield ""
-    yield " ".join(filter(None, (f"{command.help[0].upper()}{command.help[1:]}.", command.about)))
+    yield command.description
     rows = [_row(action) for action in parser._actions if _is_shown(action)]  # noqa: SLF001 - the same
     if rows:
         yield ""
@@ -79,7 +78,3 @@ def _row(action: argparse.Action) -> str:
     default = f"`{action.default}`" if action.default and isinstance(action.default, str | int) else ""
     meaning = (action.help or "").replace("%%", "%").replace("<", "&lt;")
     return f"| {names} | {default} | {meaning} |"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(write())

@@ -1,7 +1,6 @@
 """Write `docs/configuration.md`: every setting, from the JSON Schema of the configuration. `make docs`."""
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -129,7 +128,3 @@ def _default(node: Node, definitions: Node) -> str:
     if "default" not in node:
         return "`{}`" if _kind(node, definitions) == "map" else ""
     return f"`{json.dumps(node['default'], ensure_ascii=False).replace(_QUOTE, '') or _QUOTE * 2}`"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(write())

@@ -67,11 +67,11 @@ async def look_at(name: str) -> Entry:
     """Break a healthy sandbox in one way, quiet and busy."""
     fault = FAULTS[name]
     named = [str(one) for one in fault.named if name not in _HARMLESS] or [NOTHING]
-    said, busy = await listen(name), await listen(name, traffic=BUSY)
+    said, busy = await diagnose_fault(name), await diagnose_fault(name, traffic=BUSY)
     return Entry(breaks=name, about=fault.about, broken=said if said in named else named[0], said=said, busy=busy)
 
 
-async def listen(name: str, *, traffic: Traffic = QUIET, words: Mapping[str, str] | None = None) -> str:
+async def diagnose_fault(name: str, *, traffic: Traffic = QUIET, words: Mapping[str, str] | None = None) -> str:
     """Break a healthy sandbox in one way, and wait until it is named and stays so, or for long enough; what is said then."""
     fault = FAULTS[name]
     named = {str(one) for one in fault.named if name not in _HARMLESS}

@@ -1,6 +1,5 @@
 """Write `docs/diagnosis.md`: the table of faults and the triage as they stand in the code. `make docs`."""
 
-import sys
 from collections.abc import Iterator, Mapping
 
 from monitor.core.backend import TRACELOOP
@@ -80,7 +79,3 @@ def _explains(rule: FaultRow) -> str:
     only = f", while {rule.critical_if}" if rule.critical_if and explained else ""
     why = "that no trace could be made" if rule.prevents_traces else ""
     return "; ".join(part for part in (explained + only, why) if part) + "." if explained or why else "nothing."
-
-
-if __name__ == "__main__":
-    sys.stdout.write(write())

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from monitor.core.faults import FAULTS
-from monitor.core.inputs import Observation
-from monitor.core.model import CheckName, Component, Fault, UnknownReason, unknown
+from monitor.core.model import CheckName, Component, Fault
+from monitor.ports import TargetStore
+from monitor.runner import run_check
 from monitor.sandbox import FAULTS as SANDBOX_FAULTS
 from monitor.sandbox import Variant
 from monitor.sandbox.slack import Message
@@ -77,14 +78,22 @@ async def notices(fault: str) -> str:
     return "\n\n".join(f"=== {where}\n\n{text}" for where, text in shots) + "\n"
 
 
+class _Crashing:
+    """A check with a bug."""
+
+    name = CheckName.CONTROL
+
+    async def look(self, target_store: TargetStore) -> None:
+        """What the guard around every check reports."""
+        raise KeyError(target_store.state.target)
+
+
 async def _break(home: House, way: str) -> None:
     if way in SANDBOX_FAULTS:
         await home.break_(way)
         return
     for _ in range(2):  # no fault of a remote service makes a check crash
-        crashed = unknown("the check control crashed: KeyError", UnknownReason.CRASHED)
-        seen = Observation(check=CheckName.CONTROL, at=home.clock.now(), took=0.1, result=crashed)
-        await next(iter(home.daemon.target_stores)).apply(seen)
+        await run_check(_Crashing(), next(iter(home.daemon.target_stores)), home.clock)
         await home.advance(1.0)
 
 

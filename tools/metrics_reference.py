@@ -1,6 +1,5 @@
 """Write `docs/metrics.md`: every metric, from the table that the program registers them by. `make docs`."""
 
-import sys
 from collections.abc import Iterator
 
 from monitor.telemetry.metrics import METRICS, PREFIX, Row
@@ -71,7 +70,3 @@ def _values() -> Iterator[str]:
         for name, row in METRICS.items():
             if label in row.labels:
                 yield f"| `{label}` of `{name}` | {', '.join(f'`{value}`' for value in row.labels[label])} |"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(write())

@@ -79,6 +79,29 @@ def wait_until(probe: Callable[[], T | None], *, within: float, what: str, progr
     return answer
 
 
+@contextmanager
+def a_sandbox(directory: Path, *options: str) -> Iterator[str]:
+    """A sandbox in a process of its own, and where its own API is."""
+    base = free_ports(5)
+    url = f"http://127.0.0.1:{base + 4}"
+    command = [TRACE_MONITOR, "sandbox", "--port-base", str(base), *options]
+    with running(command, log=directory / "sandbox.log") as program:
+        wait_until(lambda: is_well(f"{url}/state"), within=60, what="the sandbox", program=program)
+        yield url
+
+
+def read(url: str) -> str:
+    """What a URL answers. Raises OSError."""
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - loopback
+        return str(answer.read().decode())
+
+
+def memory(program: Program, what: str = "VmRSS") -> float:
+    """How many MiB a program holds; `VmHWM`: the most that it ever held."""
+    lines = Path(f"/proc/{program.process.pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
+
+
 def is_well(url: str) -> bool:
     """Whether a URL answers 200 now."""
     try:

@@ -1,10 +1,10 @@
-"""Write what the example timelines print into docs/simulate.md: `python -m tools.simulate_examples`."""
+"""Write what the example timelines print into docs/simulate.md. `make docs`."""
 
 import re
 from pathlib import Path
 
 from monitor.simulate.output import as_text
-from monitor.simulate.play import play
+from monitor.simulate.simulate import simulate
 from monitor.simulate.timeline import read_timeline
 
 ROOT = Path(__file__).parents[1]
@@ -17,7 +17,7 @@ _PRINTED = re.compile(r"(<!-- printed: (?P<name>[a-z-]+\.yaml) -->\n)```text\n.*
 
 def printed(name: str) -> str:
     """What an example prints."""
-    return as_text(play(read_timeline(EXAMPLES / name, name)))
+    return as_text(simulate(read_timeline(EXAMPLES / name, name)))
 
 
 def shown(page: str) -> dict[str, str]:
@@ -35,7 +35,3 @@ def without_ids(text: str) -> str:
 def renewed(page: str) -> str:
     """The page with what the examples print now."""
     return _PRINTED.sub(lambda match: f"{match[1]}```text\n{printed(match['name'])}```\n", page)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,7 +1,6 @@
 """Draw the first Slack message of a golden text as an SVG for the README: `docs/images/slack.svg`. `make docs`."""
 
 import re
-import sys
 import textwrap
 from collections.abc import Iterator
 from html import escape
@@ -69,7 +68,3 @@ def _marked(line: str) -> str:
         parts.append(f'<tspan class="{kind}">{escape(said.replace("`", ""))}</tspan>')
         at = found.end()
     return "".join(parts) + escape(line[at:])
-
-
-if __name__ == "__main__":
-    sys.stdout.write(draw(first_message(FAULT)))

@@ -28,7 +28,7 @@ from typing import Any
 from monitor.clock import SystemClock
 from monitor.core.incident import Incident
 from monitor.store.sqlite import SqliteStore
-from tools.processes import TRACE_MONITOR, Program, free_ports, is_well, running, wait_until
+from tools.processes import TRACE_MONITOR, Program, a_sandbox, free_ports, is_well, read, running, wait_until
 
 KILLS = 50
 FAULTS = ("gateway_unreachable", "exporter_disabled", "config_drift", "config_drift_header")
@@ -85,7 +85,7 @@ class Control:
 
 @dataclass
 class Trial:
-    """What has been done so far, and what was found on the disk after each death."""
+    """What has been done so far, and what was found on the disk after each kill."""
 
     control: Control
     directory: Path
@@ -93,41 +93,41 @@ class Trial:
     chance: random.Random
     broken: set[str] = field(default_factory=set)
     toggled_at: float = 0.0
-    lives: int = 0
+    runs: int = 0
     known: dict[str, Incident] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)  # messages of earlier lives, by timestamp
-    hits: Counter[str] = field(default_factory=Counter)  # deaths between sending and writing, by incident
+    seen: set[str] = field(default_factory=set)  # messages of earlier runs, by timestamp
+    unrecorded: Counter[str] = field(default_factory=Counter)  # kills between sending and recording, by incident
 
     # --- what happens
 
-    def is_killed(self) -> None:
-        """One life, and its end at a random moment."""
-        with self._life() as program:
-            if self.lives % 5 == 0:
-                self._lives(self.chance.uniform(0.0, _STARTS))
+    def run_and_kill(self) -> None:
+        """One run of the daemon, and its end at a random moment."""
+        with self._run() as program:
+            if self.runs % 5 == 0:
+                self._work_for(self.chance.uniform(0.0, _STARTS))
             else:
                 self._is_ready(program)
-                if self.lives % 3 == 0:
-                    self._lives_until_a_message_comes()
+                if self.runs % 3 == 0:
+                    self._work_until_a_message_comes()
                 else:
-                    self._lives(self.chance.uniform(0.0, _WORKS))
+                    self._work_for(self.chance.uniform(0.0, _WORKS))
             program.process.kill()
             program.process.wait()
-        self._looks_at_the_disk()
+        self._read_state()
 
-    def ends_well(self) -> None:
-        """Everything is fixed, and the last life reports what is left to report."""
+    def finish(self) -> None:
+        """Everything is fixed, and the last run reports what is left to report."""
         self.control.fix()
-        with self._life() as program:
+        with self._run() as program:
             self._is_ready(program)
             wait_until(self._is_calm, within=_PATIENCE, what="calm", program=program)
-        self._looks_at_the_disk()
+        self._read_state()
 
     @contextmanager
-    def _life(self) -> Iterator[Program]:
-        self.lives += 1
+    def _run(self) -> Iterator[Program]:
+        self.runs += 1
         command = [TRACE_MONITOR, "run", "--config", str(self.directory / "trace-monitor.yaml")]
-        with running(command, log=self.directory / f"daemon-{self.lives}.log") as program:
+        with running(command, log=self.directory / f"daemon-{self.runs}.log") as program:
             yield program
         if "Traceback" in program.said():
             raise AssertionError(program.said())
@@ -135,14 +135,14 @@ class Trial:
     def _is_ready(self, program: Program) -> None:
         wait_until(lambda: is_well(f"{self.url}/readyz"), within=_PATIENCE, what="the daemon", program=program)
 
-    def _lives(self, seconds: float) -> None:
+    def _work_for(self, seconds: float) -> None:
         """Things break and are fixed meanwhile."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             self._toggle()
             time.sleep(0.02)
 
-    def _lives_until_a_message_comes(self) -> None:
+    def _work_until_a_message_comes(self) -> None:
         held, ends = len(self.control.messages), time.monotonic() + _A_MESSAGE_COMES
         while len(self.control.messages) == held and time.monotonic() < ends:
             self._toggle()
@@ -164,8 +164,7 @@ class Trial:
     def _is_calm(self) -> bool:
         """Every check passes, no incident is open, and everything has been reported."""
         try:
-            with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:  # noqa: S310 - loopback
-                page = answer.read().decode()
+            page = read(f"{self.url}/metrics")
         except OSError:
             return False
         found = re.findall(r"^trace_monitor_(\w+)(?:\{(.*)\})? (\S+)$", page, re.MULTILINE)
@@ -175,8 +174,8 @@ class Trial:
 
     # --- what was found
 
-    def _looks_at_the_disk(self) -> None:
-        """What is remembered, and whether the death came between sending a message and writing that down.
+    def _read_state(self) -> None:
+        """What is remembered, and whether the kill came between sending a message and writing that down.
 
         A notice is made after the one before it was written down: where the newest that is remembered is older than the
         message before the last, the last is not remembered.
@@ -188,7 +187,7 @@ class Trial:
             incident = self.known.get(name)
             notified = incident.notified.get(SLACK) if incident is not None else None
             before = messages[-2]["at"] if len(messages) > 1 else 0.0
-            self.hits[name] += notified is None or notified.at <= before
+            self.unrecorded[name] += notified is None or notified.at <= before
         self.seen |= {message["ts"] for message in self.control.messages}
 
     @property
@@ -200,14 +199,14 @@ class Trial:
             found += [f"{name}: {complaint}" for complaint in self._complain(incident, by_incident.get(name, []))]
         calls = [message["at"] for message in self.control.messages if MENTION in _as_posted(message)]
         close = sum(after - before < _A_MINUTE for before, after in pairwise(calls))
-        if close > self.hits.total():
+        if close > self.unrecorded.total():
             found.append(f"{close} calls within a minute of another")
-        if self.hits.total() > self.lives:
-            found.append(f"{self.hits.total()} messages were not written down in {self.lives} lives")
+        if self.unrecorded.total() > self.runs:
+            found.append(f"{self.unrecorded.total()} messages were not written down in {self.runs} runs")
         return found
 
     def _complain(self, incident: Incident, messages: list[dict[str, Any]]) -> Iterator[str]:
-        notified, hits = incident.notified.get(SLACK), self.hits[incident.id]
+        notified, unrecorded = incident.notified.get(SLACK), self.unrecorded[incident.id]
         roots = [message for message in messages if message["thread_ts"] is None]
         replies = [message for message in messages if message["thread_ts"] is not None]
         ends = sum("resolved" in _first_line(reply["text"]) for reply in replies)
@@ -215,10 +214,10 @@ class Trial:
             yield "its end has not been reported"
         if not roots:
             yield "it has no root"
-        if len(roots) > 1 + hits:
-            yield f"{len(roots)} roots, {hits} deaths to blame"
-        if ends > 1 + len(incident.reopened) + hits:
-            yield f"{ends} resolves of {1 + len(incident.reopened)}, {hits} deaths to blame"
+        if len(roots) > 1 + unrecorded:
+            yield f"{len(roots)} roots, {unrecorded} kills to blame"
+        if ends > 1 + len(incident.reopened) + unrecorded:
+            yield f"{ends} resolves of {1 + len(incident.reopened)}, {unrecorded} kills to blame"
         for root in roots:
             if (
                 notified is not None
@@ -233,8 +232,8 @@ class Trial:
         messages = _by_incident(self.control.messages)
         twice = sum(sum(each["thread_ts"] is None for each in notified) - 1 for notified in messages.values())
         return (
-            f"{self.lives - 1} kills, {len(self.known)} incidents, {sum(map(len, messages.values()))} messages; "
-            f"{self.hits.total()} kills between sending and writing: {twice} roots twice"
+            f"{self.runs - 1} kills, {len(self.known)} incidents, {sum(map(len, messages.values()))} messages; "
+            f"{self.unrecorded.total()} kills between sending and writing: {twice} roots twice"
         )
 
 
@@ -274,17 +273,14 @@ def main(kills: int, seed: int) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        base = free_ports(5)
-        command = [TRACE_MONITOR, "sandbox", "--port-base", str(base), "--time-factor", "0.02"]
-        control = Control(f"http://127.0.0.1:{base + 4}")
-        with running(command, log=directory / "sandbox.log") as sandbox:
-            wait_until(lambda: is_well(f"{control.url}/state"), within=_PATIENCE, what="the sandbox", program=sandbox)
+        with a_sandbox(directory, "--time-factor", "0.02") as url:
+            control = Control(url)
             port = free_ports()
             _configure(directory, control.configuration, port)
             trial = Trial(control, directory, f"http://127.0.0.1:{port}", random.Random(seed))
             for _ in range(kills):
-                trial.is_killed()
-            trial.ends_well()
+                trial.run_and_kill()
+            trial.finish()
             complaints, figures = trial.complaints, trial.figures
     for complaint in complaints:
         print(complaint)

@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     is_program = argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_program:  # while modules are imported nothing needs to be put in order: the process just ends
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    code = OK
     try:
         code = _run(list(sys.argv[1:] if argv is None else argv), is_program=is_program)
         sys.stdout.flush()
@@ -35,10 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # the second one ends the process at once
         return INTERRUPTED
-    except BrokenPipeError:  # `trace-monitor config show | head`: whoever read has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+    except BrokenPipeError:
+        drop_output()
     return code
+
+
+def drop_output() -> None:
+    """Whoever read has read enough (`trace-monitor check | head`): what is still to be printed goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str], *, is_program: bool) -> int:

@@ -14,13 +14,14 @@ from monitor.cli.common import (
     name_default_token,
     prepare,
     print_json,
+    print_result,
     progress,
     read_scope,
-    say,
+    run_until,
 )
 from monitor.cli.table import render, use_colour
 from monitor.core.model import CheckName, Seconds, Severity, Verdict
-from monitor.daemon.one_shot import OneShot, Selection, one_shots, run_all
+from monitor.daemon.one_shot import OneShot, Selection, one_shots
 from monitor.daemon.status import describe, severity_of_failures
 from monitor.ports import Clock
 from monitor.redaction import all_visible
@@ -71,14 +72,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print_json(report)
     else:
-        print(render(report, colour=use_colour(sys.stdout)), end="")
+        print_result(render(report, colour=use_colour(sys.stdout)), end="")
     return exit_code(report, Severity[arguments.fail_on.upper()])
 
 
 async def _look(passes: list[OneShot], clock: Clock, timeout: Seconds | None) -> dict[str, Any]:
-    done = await run_all((one.run for one in passes), clock=clock, timeout=timeout)
-    if not done:
-        say(f"ended after {timeout:g} s: what was not seen by then is not known")
+    await run_until((one.run for one in passes), clock, timeout)
     states = {str(one.target_store.state.target): (one.target_store.state, one.target_store.policy) for one in passes}
     return describe(states, clock.now())
 

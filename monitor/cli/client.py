@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.cli import UsageError
-from monitor.cli.common import say
+from monitor.cli.common import nobody_can_be_asked, say
 from monitor.clock import SystemClock
 from monitor.core.model import Service
 from monitor.http import Answer, Http, Network
@@ -75,7 +75,7 @@ class Client:
         except Unreachable as error:
             raise Unanswered(f"the daemon does not answer at {self.url}: {error}") from None
         except OSError as error:
-            raise Failed(f"http.ca_file: {self.ca_file} cannot be used: {error.strerror or error}") from None
+            raise Failed(nobody_can_be_asked(self.ca_file, error)) from None
         if not _OK <= answer.status < _REDIRECT:
             missing = answer.status == _UNAUTHORIZED and self.token is None
             how = f"; set {_TOKEN}, or name the daemon's configuration by --config" if missing else ""

@@ -21,6 +21,11 @@ class Command:
     examples: tuple[str, ...] = ()
     exits: Mapping[int, str]
 
+    @property
+    def description(self) -> str:
+        """What it does, in sentences: as its own `--help` and the page of commands begin."""
+        return " ".join(filter(None, (f"{self.help[0].upper()}{self.help[1:]}.", self.about)))
+
 
 _DONE = {0: "done", 1: "the daemon does not answer, or refused", 2: BAD_USAGE}
 _SEEN = {0: "printed", 1: "neither the daemon nor its state file can be read, or the daemon refused", 2: BAD_USAGE}
@@ -44,10 +49,20 @@ COMMANDS: Mapping[str, Command] = {
         exits=_PRINTED,
     ),
     "config validate": Command(
-        help="check the configuration", examples=("config validate --no-secrets",), exits={0: "valid", 2: BAD_USAGE}
+        help="check the configuration and print what it costs in a month",
+        examples=("config validate --no-secrets",),
+        exits={0: "valid", 2: BAD_USAGE},
     ),
-    "config show": Command(help="show the effective values", examples=("config show",), exits=_PRINTED),
-    "config schema": Command(help="print the JSON Schema", examples=("config schema > schema.json",), exits=_PRINTED),
+    "config show": Command(
+        help="show the effective values and where each comes from, secrets masked",
+        examples=("config show",),
+        exits=_PRINTED,
+    ),
+    "config schema": Command(
+        help="print the JSON Schema of the configuration file",
+        examples=("config schema > schema.json",),
+        exits=_PRINTED,
+    ),
     "expected": Command(
         module="config",
         group="set up",

@@ -4,13 +4,14 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.cli import UsageError
+from monitor.cli import UsageError, drop_output
 from monitor.clock import SystemClock
 from monitor.core.model import Fault, Seconds
+from monitor.ports import Clock
 from monitor.redaction import Redactor, visible
 from monitor.settings import ConfigError, Loaded, load
 from monitor.settings.values import parse_duration
@@ -30,9 +31,17 @@ def say(text: str) -> None:
     print(visible(text, keep="\n"), file=sys.stderr, flush=True)
 
 
+def print_result(text: str, *, end: str = "\n") -> None:
+    """What a command was asked for. A reader that ends early changes nothing of the exit code that follows."""
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError:
+        drop_output()
+
+
 def print_json(result: object) -> None:
     """The result of a command that was asked for JSON."""
-    print(json.dumps(result, indent=2, ensure_ascii=False))
+    print_result(json.dumps(result, indent=2, ensure_ascii=False))
 
 
 def progress(*, json: bool) -> Callable[[str], None]:
@@ -58,7 +67,10 @@ def add_scope(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--target", action="append", default=[], metavar="T", help="only this target (repeatable)")
     parser.add_argument(
-        "--timeout", type=duration, metavar="D", help="end after this; what is not known by then is reported as unknown"
+        "--timeout",
+        type=duration,
+        metavar="D",
+        help="end after this; what has not been checked by then is reported as unknown",
     )
 
 
@@ -84,9 +96,9 @@ def read_configuration(arguments: argparse.Namespace, *, open_files: bool = True
     return loaded
 
 
-def read_scope(arguments: argparse.Namespace) -> Loaded:
+def read_scope(arguments: argparse.Namespace, *, open_files: bool = True) -> Loaded:
     """The settings, where every `--target` is one of theirs. Raises UsageError."""
-    loaded = read_configuration(arguments)
+    loaded = read_configuration(arguments, open_files=open_files)
     for name in arguments.target:
         if name not in loaded.settings.targets:
             allowed = ", ".join(loaded.settings.targets)
@@ -102,9 +114,10 @@ def name_default_token(target: dict[str, Any], name: str, loaded: Loaded) -> Non
         target["because"] = [*target["because"], default]
 
 
-def unusable_ca_file(loaded: Loaded, error: OSError) -> UsageError:
-    """Why `http.ca_file` cannot be used."""
-    return UsageError(f"http.ca_file: {loaded.settings.http.ca_file} cannot be used: {error.strerror or error}")
+def nobody_can_be_asked(ca_file: object, error: OSError) -> str:
+    """Why: because of `http.ca_file`, if there is one, else because of this machine."""
+    what = "the network" if ca_file is None else f"http.ca_file: {ca_file}"
+    return f"{what} cannot be used: {error.strerror or error}"
 
 
 # --- what it takes to look once --------------------------------------------------------------------------------------
@@ -120,5 +133,13 @@ def prepare(loaded: Loaded) -> "Deps":
     try:
         http = Http(clock=clock, transport=network(loaded.settings, redactor), redactor=redactor)
     except OSError as error:
-        raise unusable_ca_file(loaded, error) from None
+        raise UsageError(nobody_can_be_asked(loaded.settings.http.ca_file, error)) from None
     return Deps(http=http, redactor=redactor, clock=clock)
+
+
+async def run_until(runs: Iterable[Callable[[], Awaitable[None]]], clock: Clock, timeout: Seconds | None) -> None:
+    """Look at several targets side by side; where `--timeout` ended it, that is said."""
+    from monitor.daemon.one_shot import run_all  # noqa: PLC0415 - most commands ask nobody
+
+    if not await run_all(runs, clock=clock, timeout=timeout):
+        say(f"ended after {timeout:g} s: what had not been checked by then is reported as unknown")

@@ -62,10 +62,6 @@ def _values(action: argparse.Action) -> tuple[str, ...]:
         from monitor.core.model import Fault  # noqa: PLC0415 - only here
 
         return tuple(fault.value for fault in Fault)
-    if action.metavar == "NAME":
-        from monitor.sandbox import FAULTS  # noqa: PLC0415 - the same
-
-        return tuple(FAULTS)
     return (FILE,) if action.metavar in _FILES else ()
 
 

@@ -13,8 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.common import OK, USAGE, duration, say
-from monitor.cli.parser import did_you_mean
+from monitor.cli.common import OK, duration
 from monitor.cli.sandbox import add_backend
 from monitor.clock import SystemClock
 from monitor.core.canary import Outcome
@@ -24,7 +23,7 @@ from monitor.core.model import CheckName, CheckResult, Seconds, Verdict
 from monitor.daemon.daemon import Daemon
 from monitor.daemon.service import Service
 from monitor.redaction import Redactor
-from monitor.sandbox import FAULTS, Sandbox, StoreKind, Traffic, serve
+from monitor.sandbox import FAULTS, BackendKind, Sandbox, Traffic, serve
 from monitor.settings import Loaded, parse
 from monitor.telemetry.logging import configure
 
@@ -60,7 +59,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--config", metavar="PATH", help="ignored: the demo needs none")
     parser.add_argument(
-        "--fault", default="exporter_disabled", metavar="NAME", help="what to break (default: exporter_disabled)"
+        "--fault",
+        default="exporter_disabled",
+        choices=sorted(FAULTS),
+        metavar="NAME",
+        help="what to break (default: exporter_disabled)",
     )
     add_backend(parser)
     parser.add_argument("--for", dest="duration", type=duration, metavar="D", help="end after this, such as 60s")
@@ -69,20 +72,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo until somebody stops it."""
-    if arguments.fault not in FAULTS:
-        meant = did_you_mean(arguments.fault, FAULTS)
-        say(f"--fault {arguments.fault}: there is no such fault{meant}\n`trace-monitor demo --help` lists them")
-        return USAGE
     configure(level="error", style="text", redact=Redactor().redact)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="trace-monitor-demo-") as directory:
-        asyncio.run(_demonstrate(arguments.fault, StoreKind(arguments.backend), arguments.duration, Path(directory)))
+        asyncio.run(_demonstrate(arguments.fault, BackendKind(arguments.backend), arguments.duration, Path(directory)))
     return OK
 
 
-async def _demonstrate(fault: str, backend: StoreKind, duration: float | None, directory: Path) -> None:
+async def _demonstrate(fault: str, backend: BackendKind, duration: float | None, directory: Path) -> None:
     content = FAULTS[fault].needs_content
-    traffic = _TRAFFIC if backend is StoreKind.TRACELOOP else Traffic()
+    traffic = _TRAFFIC if backend is BackendKind.TRACELOOP else Traffic()
     async with serve(time_factor=TIME_FACTOR, content=content, traffic=traffic, backend=backend) as sandbox:
         service = Service(_settings(sandbox, directory), config=None, environ={}, cwd=directory, redactor=Redactor())
         story = DemoStory(service.daemon, sandbox, fault, say=partial(print, flush=True))
@@ -131,7 +130,7 @@ class DemoStory:
         self._sandbox = sandbox
         self._fault = fault
         self._say = say
-        self._backend = "Traceloop" if sandbox.world.backend is StoreKind.TRACELOOP else "Phoenix"
+        self._backend = "Traceloop" if sandbox.world.backend is BackendKind.TRACELOOP else "Phoenix"
         self._clock = SystemClock()
         self._said: set[str] = set()
         self._arrived = asyncio.Event()

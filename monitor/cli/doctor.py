@@ -2,20 +2,31 @@
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.common import FAILED, OK, USAGE, add_scope, name_default_token, prepare, progress, read_scope, say
+from monitor.cli.common import (
+    FAILED,
+    OK,
+    USAGE,
+    add_scope,
+    name_default_token,
+    prepare,
+    print_json,
+    print_result,
+    progress,
+    read_scope,
+    run_until,
+    say,
+)
 from monitor.cli.doctor_text import render
 from monitor.cli.table import use_colour
 from monitor.core.model import Verdict
 from monitor.daemon.compose import Deps
-from monitor.daemon.one_shot import run_all
 from monitor.doctor.probe import Probe
-from monitor.doctor.recording import Recorder, Unfit
+from monitor.doctor.recording import CannotRecord, Recorder
 from monitor.doctor.report import describe_probes
 from monitor.redaction import all_visible
 from monitor.settings import Loaded
@@ -23,9 +34,7 @@ from monitor.settings import Loaded
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The words of this command."""
-    parser = subparsers.add_parser(
-        "doctor",
-    )
+    parser = subparsers.add_parser("doctor")
     add_scope(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.add_argument(
@@ -40,8 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     deps = prepare(loaded)
     try:
         recorder = Recorder(loaded.settings, arguments.record, clock=deps.clock) if arguments.record else None
-    except Unfit as unfit:
-        say(f"--record {arguments.record}: {unfit}")
+    except CannotRecord as error:
+        say(f"--record {arguments.record}: {error}")
         return USAGE
     report: dict[str, Any] = {"targets": {}}
     try:
@@ -51,7 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
             recorder.close(report)
     for name, target in report["targets"].items():
         name_default_token(target["check"], name, loaded)
-    _print(all_visible(report), arguments.format)
+    shown = all_visible(report)
+    if arguments.format == "json":
+        print_json(shown)
+    else:
+        print_result(render(shown, colour=use_colour(sys.stdout)), end="")
     if recorder is not None:
         done = f"recorded {recorder.count} exchanges in {arguments.record}: review them before you send them"
         say(recorder.problem or done)
@@ -71,13 +84,5 @@ async def _ask(loaded: Loaded, deps: Deps, arguments: argparse.Namespace, record
         for name in loaded.settings.targets
         if name in arguments.target or not arguments.target
     ]
-    if not await run_all((probe.run for probe in probes), clock=deps.clock, timeout=arguments.timeout):
-        say(f"ended after {arguments.timeout:g} s: what was not seen by then is not known")
+    await run_until((probe.run for probe in probes), deps.clock, arguments.timeout)
     return describe_probes(probe.snapshot for probe in probes)
-
-
-def _print(report: dict[str, Any], form: str) -> None:
-    if form == "json":
-        print(json.dumps(report, indent=2, ensure_ascii=False))
-    else:
-        print(render(report, colour=use_colour(sys.stdout)), end="")

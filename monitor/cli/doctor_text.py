@@ -128,7 +128,7 @@ def snippet(suggestions: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     lines: list[str] = []
     above: list[str] = []
     for target, settings in suggestions.items():
-        for path, suggestion in settings.items():
+        for path, suggestion in sorted(settings.items()):  # so that a section which several settings share stands once
             names = ["targets", target, *path.split(".")]
             shared = next((place for place, name in enumerate(names) if above[place : place + 1] != [name]), 0)
             lines += [f"{'  ' * depth}{_scalar(names[depth])}:" for depth in range(shared, len(names))]

@@ -1,7 +1,6 @@
 """`trace-monitor explain`: what a fault means and what to do about it; the runbook in the terminal."""
 
 import argparse
-import difflib
 import re
 import shutil
 import sys
@@ -10,9 +9,11 @@ from collections.abc import Iterator
 
 from monitor.cli import UsageError
 from monitor.cli.common import OK
+from monitor.cli.parser import did_you_mean
 from monitor.cli.table import use_colour
-from monitor.core.model import Fault
-from monitor.web.runbooks import runbook_text, runbooks
+from monitor.core.backend import TRACELOOP
+from monitor.core.faults import FAULTS
+from monitor.web.texts import runbook_text, runbooks
 
 _WIDEST, _NARROWEST = 100, 40
 _NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -23,7 +24,6 @@ _INLINE = re.compile(
     r"|<(?P<url>https://[^\s<>]+)>"
     r"|(?P<stars>\*\*?)(?P<stressed>[^*]+)(?P=stars)"
 )
-_HEAD = re.compile(r"# `\w+`: (?P<meaning>.+)\n\nComponent: (?P<component>\w+)\. Severity: (?P<severity>.+)\.\n")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,22 +46,18 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(_list_faults()))
         return OK
     if name not in runbooks():
-        known = {each.lower(): each for each in runbooks()}
-        close = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1)
-        hint = f"did you mean `{known[close[0]]}`? " if close else ""
-        raise UsageError(f"explain: there is no fault {name!r}; {hint}`trace-monitor explain` lists them")
+        meant = did_you_mean(name.replace("-", "_"), runbooks())
+        raise UsageError(f"explain: there is no fault {name!r}{meant}\n`trace-monitor explain` lists them")
     width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns))
     print("\n".join(to_text(runbook_text(name), width=width, bold=use_colour(sys.stdout))))
     return OK
 
 
 def _list_faults() -> Iterator[str]:
-    """A line per fault, the most upstream first, as the heads of the runbooks say it."""
-    heads = {fault: _HEAD.match(runbook_text(fault)) for fault in Fault}
+    """A line per fault, the most upstream first; as the runbooks, it speaks of Traceloop."""
+    faults = [TRACELOOP.fill(row) for row in FAULTS.values()]
     rows = [("fault", "component", "severity", "meaning")]
-    for fault, head in heads.items():
-        if head is not None:
-            rows.append((fault.value, head["component"], head["severity"].partition(",")[0], head["meaning"]))
+    rows += [(row.fault, row.component, row.severity_text.partition(",")[0], row.title) for row in faults]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         yield "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row[:3], widths, strict=True)), row[3]])

@@ -68,7 +68,7 @@ def _where_it_listens(arguments: argparse.Namespace) -> str:
 
 
 def _ask(url: str) -> None:
-    """Raises Unwell. No token is sent, and the certificate may be for the name that people use."""
+    """Raises Unhealthy. No token is sent, and the certificate may be for the name that people use."""
     import socket  # noqa: PLC0415
     from urllib.parse import urlsplit  # noqa: PLC0415
 

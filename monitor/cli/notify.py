@@ -4,7 +4,8 @@ import argparse
 import asyncio
 from collections.abc import Iterator, Mapping
 
-from monitor.cli.common import FAILED, OK, add_config, prepare, read_configuration, say
+from monitor.cli.commands import COMMANDS
+from monitor.cli.common import FAILED, OK, add_config, prepare, print_result, read_configuration, say
 from monitor.core.model import Severity
 from monitor.daemon.compose_notifiers import places_of, slack_bot
 from monitor.daemon.heartbeat import send_test
@@ -18,9 +19,9 @@ TEXT = "This is a test of the Gateway Trace Monitor: a message about the gateway
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `notify test`."""
-    parser = subparsers.add_parser("notify", help="a test notice through every configured channel")
+    parser = subparsers.add_parser("notify")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    test = commands.add_parser("test", help="send a test notice")
+    test = commands.add_parser("test", help=COMMANDS["notify test"].help)
     add_config(test)
     test.set_defaults(run=run)
 
@@ -38,12 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     bot = slack_bot(loaded.settings, deps)
     if bot is not None and slack.pressable and slack.app_token is not None:
         code = max(code, asyncio.run(_test_buttons(bot, slack.app_token.get())))
-    for line in _whom(loaded.settings):
-        print(line)
+    for line in called_by(loaded.settings):
+        print_result(line)
     return code
 
 
-def _whom(settings: Settings) -> Iterator[str]:
+def called_by(settings: Settings) -> Iterator[str]:
     """Whom Slack calls for each target when an incident of it turns critical: the test itself calls nobody."""
     slack = settings.alerting.slack
     if slack.bot_token is None and slack.webhook_url is None:
@@ -61,9 +62,9 @@ async def _test_buttons(bot: SlackBot, app_token: str) -> int:
     try:
         await bot.try_app_token(app_token)
     except Undeliverable as error:
-        print(f"slack buttons: would not work: {error}")
+        print_result(f"slack buttons: would not work: {error}")
         return FAILED
-    print("slack buttons: the app token is accepted")
+    print_result("slack buttons: the app token is accepted")
     return OK
 
 
@@ -73,6 +74,6 @@ async def _test(places: Mapping[str, Notifier], clock: Clock) -> int:
     for name, notifier in places.items():
         _, problem = await send_test(notifier, TEXT, clock)
         failed = failed or bool(problem)
-        print(f"{name}: {f'not delivered: {problem}' if problem else 'delivered'}", flush=True)
+        print_result(f"{name}: {f'not delivered: {problem}' if problem else 'delivered'}")
         notifier.close()
     return FAILED if failed else OK

@@ -12,10 +12,12 @@ from urllib.parse import quote
 
 from monitor.cli import UsageError
 from monitor.cli.client import URL, Client, Failed, Unanswered, find
+from monitor.cli.commands import COMMANDS
 from monitor.cli.common import FAILED, OK, add_config, add_format, duration, print_json, say
-from monitor.cli.table import incident_lines, render, silence_lines, status_lines, until, use_colour
+from monitor.cli.table import incident_lines, render, silence_lines, status_lines, use_colour
 from monitor.clock import SystemClock
 from monitor.core.model import Fault
+from monitor.notifiers.wording import utc
 
 ADMIN = "the admin token"
 """Who did something, where nobody gave a name: the user of a container is nobody's name."""
@@ -37,7 +39,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     ack.add_argument("--by", default=ADMIN, metavar="NAME", help=f"who takes care of it (default: {ADMIN})")
     silence = subparsers.add_parser("silence")
     commands = silence.add_subparsers(metavar="COMMAND", required=True)
-    add = _add_command(commands, "add", _silence_add, "start a silence")
+    add = _add_command(commands, "add", _silence_add, COMMANDS["silence add"].help)
     which = add.add_mutually_exclusive_group(required=True)
     which.add_argument("--target", help="a target, or a pattern such as prod-*")
     which.add_argument("--all", action="store_const", const="*", dest="target", help="every target")
@@ -48,8 +50,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add.add_argument("--comment", default="", metavar="TEXT", help="why")
     add.add_argument("--by", default=ADMIN, metavar="NAME", help=f"who starts it (default: {ADMIN})")
-    add_format(_add_command(commands, "list", _silence_list, "list the silences"))
-    expire = _add_command(commands, "expire", _silence_expire, "end a silence")
+    add_format(_add_command(commands, "list", _silence_list, COMMANDS["silence list"].help))
+    expire = _add_command(commands, "expire", _silence_expire, COMMANDS["silence expire"].help)
     expire.add_argument("id", metavar="ID", help="as in `trace-monitor silence list`")
 
 
@@ -92,13 +94,13 @@ def _run(command: Callable[[Client, argparse.Namespace], None], arguments: argpa
 def _status(daemon: Client, arguments: argparse.Namespace) -> None:
     try:
         report = daemon.ask("GET", "/api/v1/status", targets=dict)
-        if arguments.format == "json":
-            print_json(_chosen(report, arguments.target))
-            return
-        report["incidents"] = daemon.ask("GET", "/api/v1/incidents", incidents=list)["incidents"]
-        report["silences"] = daemon.ask("GET", "/api/v1/silences", silences=list)["silences"]
+        if arguments.format != "json":
+            report["incidents"] = daemon.ask("GET", "/api/v1/incidents", incidents=list)["incidents"]
+            report["silences"] = daemon.ask("GET", "/api/v1/silences", silences=list)["silences"]
     except Unanswered as unanswered:
         report = _remembered(daemon, unanswered)
+        if arguments.format == "json":  # as the daemon's own status has them
+            report["incidents"] = [incident for incident in report["incidents"] if incident["open"]]
     chosen = _chosen(report, arguments.target)
     if arguments.format == "json":
         print_json(chosen)
@@ -156,8 +158,8 @@ def _silence_add(daemon: Client, arguments: argparse.Namespace) -> None:
         "comment": arguments.comment,
         "author": arguments.by,
     }
-    added = daemon.ask("POST", "/api/v1/silences", body, id=str)
-    print(f"silence {added['id']} lasts until {until(added.get('to'))}")
+    added = daemon.ask("POST", "/api/v1/silences", body, id=str, to=float)
+    print(f"silence {added['id']} lasts until {utc(added['to'])}")
     covers = added.get("covers") or [arguments.target]  # a daemon of an earlier version does not say
     print(f"it covers {arguments.fault or 'any fault'} of {', '.join(map(str, covers))}")
 

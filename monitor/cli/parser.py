@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **given: Any) -> None:  # noqa: ANN401 - argparse's own options
         self.command = str(given.get("prog") or "").removeprefix(PROG).strip()
         if self.command in COMMANDS:
-            given.setdefault("description", COMMANDS[self.command].about or None)
+            given.setdefault("description", COMMANDS[self.command].description)
         super().__init__(**given)
 
     def format_help(self) -> str:

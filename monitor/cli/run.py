@@ -9,7 +9,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from monitor.cli.common import FAILED, OK, USAGE, add_config, read_configuration, say, unusable_ca_file
+from monitor.cli import UsageError
+from monitor.cli.common import FAILED, OK, USAGE, add_config, nobody_can_be_asked, read_configuration, say
 from monitor.daemon.compose import secrets_of
 from monitor.daemon.service import Service
 from monitor.redaction import Redactor
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         service = Service(loaded, config=arguments.config, environ=os.environ, cwd=Path.cwd(), redactor=redactor)
     except OSError as error:
-        raise unusable_ca_file(loaded, error) from None
+        raise UsageError(nobody_can_be_asked(loaded.settings.http.ca_file, error)) from None
     code = code_of(service.run())
     logging.shutdown()
     sys.stdout.flush()

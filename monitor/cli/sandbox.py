@@ -12,9 +12,9 @@ from monitor.sandbox import (
     LOOPBACK,
     NOT_IN_PHOENIX,
     SWITCHES,
+    BackendKind,
     Host,
     Sandbox,
-    StoreKind,
     Traffic,
     Variant,
     parse_traffic,
@@ -70,8 +70,8 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     """Which trace backend there is."""
     parser.add_argument(
         "--backend",
-        choices=[kind.value for kind in StoreKind],
-        default=StoreKind.TRACELOOP.value,
+        choices=[kind.value for kind in BackendKind],
+        default=BackendKind.TRACELOOP.value,
         help="where traces are to arrive (default traceloop)",
     )
 
@@ -106,8 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         say(f"--dialect: {error}")
         return USAGE
-    backend = StoreKind(arguments.backend)
-    if backend is not StoreKind.TRACELOOP and arguments.traffic.requests_per_second:
+    backend = BackendKind(arguments.backend)
+    if backend is not BackendKind.TRACELOOP and arguments.traffic.requests_per_second:
         say(f"--traffic: {NOT_IN_PHOENIX}")
         return USAGE
     try:
@@ -121,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
-async def _serve(arguments: argparse.Namespace, variant: Variant, backend: StoreKind) -> None:
+async def _serve(arguments: argparse.Namespace, variant: Variant, backend: BackendKind) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def on_stop() -> None:

@@ -139,12 +139,9 @@ def silence_lines(silences: Iterable[Object]) -> Iterator[str]:
 
 
 def _end(silence: Object) -> str:
-    return "weekly" if silence["weekly"] else f"until {until(silence['to'])}"
-
-
-def until(at: object) -> str:
-    """When a silence ends."""
-    return utc(at) if isinstance(at, int | float) else "somebody ends it"
+    if silence["weekly"]:
+        return "weekly"
+    return f"until {utc(silence['to'])}" if isinstance(silence["to"], int | float) else "no end"
 
 
 def _time(at: object) -> str:

@@ -30,6 +30,15 @@ class Barred:
     until: Instant | None = None
 
 
+def stale_checks(state: TargetState, policy: Policy, now: Instant) -> frozenset[CheckName]:
+    """The checks whose newest look is too old to say anything of the present."""
+    return frozenset(
+        check
+        for check, cadence in policy.cadences.items()
+        if (last := state.check_state(check).last) is not None and now - last.at > cadence.stale_after
+    )
+
+
 def bar_canary(state: TargetState, policy: Policy, now: Instant) -> Barred | None:
     """Whether a canary may be sent: not while the gateway is settled failing, held by a 429, or beyond the budget.
 

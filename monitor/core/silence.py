@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from monitor.core.incident import Incident
 from monitor.core.model import Fault, Instant, TargetName
 
 
@@ -38,9 +39,18 @@ def silenced_until(silences: tuple[Silence, ...], target: TargetName, fault: Fau
     ends = [
         end
         for silence in silences
-        if _matches(silence, target, fault) and (end := _active_until(silence, now)) is not None
+        if _matches(silence, target, fault) and (end := active_until(silence, now)) is not None
     ]
     return max(ends, default=None)
+
+
+def silenced_now(
+    silences: tuple[Silence, ...], target: TargetName, incident: Incident | None, now: Instant
+) -> Instant | None:
+    """Until when the open incident of a target is silenced or, where none is open, one of any name would be; None if not."""
+    names = Fault if incident is None else (incident.diagnosis.fault,)
+    ends = (silenced_until(silences, target, fault, now) for fault in names)
+    return max((end for end in ends if end is not None), default=None)
 
 
 def silenced_throughout(
@@ -55,8 +65,8 @@ def silenced_throughout(
         end
         for silence in silences
         if all(_matches(silence, target, fault) for fault in names)
-        and (end := _active_until(silence, until)) is not None
-        and end == _active_until(silence, since)
+        and (end := active_until(silence, until)) is not None
+        and end == active_until(silence, since)
     ]
     return max(ends, default=None)
 
@@ -65,7 +75,8 @@ def _matches(silence: Silence, target: TargetName, fault: Fault) -> bool:
     return fnmatchcase(target, silence.target) and silence.fault in (None, fault)
 
 
-def _active_until(silence: Silence, now: Instant) -> Instant | None:
+def active_until(silence: Silence, now: Instant) -> Instant | None:
+    """Until when a silence mutes whatever it matches; None if it does not now."""
     if silence.weekly is not None:
         return _weekly_until(silence.weekly, now)
     begins = silence.begins_at if silence.begins_at is not None else float("-inf")

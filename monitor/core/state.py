@@ -28,6 +28,9 @@ from monitor.core.silence import Silence
 from monitor.core.trace import Labels
 
 DAY: Seconds = 86_400.0
+CERTIFICATE_SOON: Seconds = 14 * DAY
+TOKEN_SOON: Seconds = 7 * DAY
+"""Before its end something has to be done about a certificate, or a token: as the alerts of `deploy/prometheus/rules.yml` have it."""
 
 
 class TraceIdMode(StrEnum):

@@ -12,8 +12,7 @@ from monitor.http import Network
 from monitor.notifiers.slack.actions import SILENCE_FOR, Action, Press
 from monitor.settings import Settings
 from monitor.settings.model import Slack
-from monitor.store import StoreError
-from monitor.web.views import Operations, Rejected, Unknown
+from monitor.web.views import NotFound, Operations, Rejected
 
 if TYPE_CHECKING:
     from monitor.notifiers.slack.buttons import Buttons
@@ -84,8 +83,8 @@ class SlackPresses:
         """Do it as the API would, in the name of the person who pressed."""
         try:
             return await self._perform(press)
-        except (Unknown, Rejected, StoreError) as error:
-            return f"Not done: {error}."
+        except (NotFound, Rejected) as error:
+            return f"Not done: {error.detail}."
 
     async def _perform(self, press: Press) -> str:
         match press.action:
@@ -96,7 +95,7 @@ class SlackPresses:
                 )
             case Action.SILENCE:
                 if press.target not in self._targets:
-                    raise Unknown(f"there is no target {press.target!r}")
+                    raise NotFound(f"there is no target {press.target!r}")
                 silence = self._silence(press)
                 await self._operations.add_silence(silence)
                 until = datetime.fromtimestamp(silence.ends_at or 0.0, UTC)

@@ -25,7 +25,7 @@ from monitor.runner import LiveTargetStore
 from monitor.schedule import GridSchedule
 from monitor.settings import SecretSource, Settings
 from monitor.settings.schema import all_secrets
-from monitor.store import Store, StoreError
+from monitor.store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -210,13 +210,9 @@ class Daemon:
         return {check: now + wait for check, wait in watch.next_runs().items()} if watch is not None else {}
 
     async def set_silences(self, silences: tuple[Silence, ...]) -> None:
-        """Those that were added at run time; durable when this returns. Raises StoreError: then it is as before."""
-        before, self._silences = self._silences, silences
-        try:
-            await self._store.save_silences(silences)
-        except StoreError:
-            self._silences = before
-            raise
+        """Those that were added at run time; durable when this returns, or as soon as the state file can be written again."""
+        self._silences = silences
+        await self._store.save_silences(silences)
         self._dispatcher.wake()
 
     @property

@@ -1,4 +1,4 @@
-"""What an operator may change while the daemon runs; implements `monitor.web.api.Operations`."""
+"""What an operator may change while the daemon runs; implements `monitor.web.views.Operations`."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,8 +7,7 @@ from monitor.core.model import CheckName, TargetName
 from monitor.core.silence import Silence
 from monitor.daemon.daemon import Daemon
 from monitor.ports import Clock
-from monitor.store import StoreError
-from monitor.web.views import Rejected, Unknown
+from monitor.web.views import NotFound, Rejected
 
 
 class LiveOperations:
@@ -22,7 +21,7 @@ class LiveOperations:
     async def run_checks(self, target: TargetName) -> tuple[CheckName, ...]:
         """Have every enabled check of a target look now."""
         if target not in self._daemon.settings.targets:
-            raise Unknown(f"there is no target {target!r}; there are: {', '.join(self._daemon.settings.targets)}")
+            raise NotFound(f"there is no target {target!r}; there are: {', '.join(self._daemon.settings.targets)}")
         self._refuse_before_the_start()
         return self._daemon.run_now(target)
 
@@ -39,13 +38,13 @@ class LiveOperations:
                 now = self._clock.now()
                 await target_store.apply(Acknowledged(at=now, incident_id=incident_id, by=by), durable=True)
                 return
-        raise Unknown(f"there is no open incident {incident_id!r}")
+        raise NotFound(f"there is no open incident {incident_id!r}")
 
     async def add_silence(self, silence: Silence) -> None:
         """Begin to mute notices."""
         self._refuse_before_the_start()
         others = tuple(each for each in self._daemon.added_silences if each.id != silence.id)
-        await self._set_silences((*others, silence))
+        await self._daemon.set_silences((*others, silence))
 
     async def expire_silence(self, silence_id: str) -> None:
         """End a silence that was added at run time."""
@@ -53,14 +52,8 @@ class LiveOperations:
         if not any(silence.id == silence_id for silence in added):
             if any(silence.id == silence_id for silence in self._daemon.silences):
                 raise Rejected("this silence is in the configuration: remove it there and reload")
-            raise Unknown(f"there is no silence {silence_id!r}")
-        await self._set_silences(tuple(silence for silence in added if silence.id != silence_id))
-
-    async def _set_silences(self, silences: tuple[Silence, ...]) -> None:
-        try:
-            await self._daemon.set_silences(silences)
-        except StoreError as error:
-            raise Rejected(str(error)) from None
+            raise NotFound(f"there is no silence {silence_id!r}")
+        await self._daemon.set_silences(tuple(silence for silence in added if silence.id != silence_id))
 
     def _refuse_before_the_start(self) -> None:
         """While the state file of another process is waited for, what would be changed is not known yet."""

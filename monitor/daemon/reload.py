@@ -87,8 +87,8 @@ class Reloader:
         try:
             await self.reload()
         except Rejected as error:
-            if str(error) != known:
-                _log.error("the new configuration is invalid, the old one stays in use: %s", error)
+            if error.detail != known:
+                _log.error("the new configuration is invalid, the old one stays in use: %s", error.detail)
 
     async def reload_if_changed(self) -> None:
         """Also when it was refused for something outside the file: a secret that was not there yet, say."""

@@ -13,7 +13,7 @@ from monitor.core.hints import caveats
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.model import CheckName, Instant, Severity, UnknownReason, Verdict
 from monitor.core.notify import unsettled
-from monitor.core.pace import controls_awaited
+from monitor.core.pace import controls_awaited, stale_checks
 from monitor.core.refine import named
 from monitor.core.state import Policy, TargetState
 from monitor.core.streaks import may_accuse
@@ -33,16 +33,6 @@ def verdict_of(state: TargetState, policy: Policy, stale: frozenset[CheckName] =
         return Verdict.FAIL
     unknown = not policy.cadences or any(_is_unknown(state, check, stale) for check in policy.cadences)
     return Verdict.UNKNOWN if unknown else Verdict.PASS
-
-
-def stale_checks(state: TargetState, policy: Policy, now: Instant) -> frozenset[CheckName]:
-    """The checks whose newest look is too old to say anything of the present."""
-    looks = {check: state.check_state(check).last for check in policy.cadences}
-    return frozenset(
-        check
-        for check, last in looks.items()
-        if last is not None and now - last.at > policy.cadences[check].stale_after
-    )
 
 
 def _is_unknown(state: TargetState, check: CheckName, stale: frozenset[CheckName]) -> bool:

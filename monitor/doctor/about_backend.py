@@ -34,8 +34,9 @@ def warehouse(seen: Snapshot) -> Result:
 
 
 def trace_route(seen: Snapshot) -> Result:
+    refused_too = isinstance(seen.window, PortError) and is_refusal(seen.window)
     match seen.quick:
-        case Refused(blocked=False, status=status) if status == UNAUTHORIZED and isinstance(seen.window, PortError):
+        case Refused(blocked=False, status=status) if status == UNAUTHORIZED and refused_too:
             return Result("401", status=status)
         case Refused(blocked=False, status=401 | 403 | 404) | Gone() as closed:
             instead = "; the documented read API is used instead" if isinstance(seen.window, Answered) else ""
@@ -151,9 +152,10 @@ def other_environments(seen: Snapshot) -> Result:
     errors = {slug: reply for slug, reply in seen.environments.items() if isinstance(reply, PortError)}
     if not errors:
         return Result("yes", {"slugs": ", ".join(sorted(seen.environments))})
-    slug, error = next(iter(errors.items()))
-    slugs = ", ".join(sorted(errors))
-    if is_refusal(error):
+    refused = {slug: error for slug, error in errors.items() if is_refusal(error)}
+    slug, error = next(iter((refused or errors).items()))
+    slugs = ", ".join(sorted(refused or errors))
+    if refused:
         setting = f"traceloop.other_environments.{slug}.api_key"
         return Result("refused", {"slugs": slugs, "error": error, "setting": setting}, word=str(error.status))
     first = explain(error, seen.policy.backend.service, seen.policy.backend)

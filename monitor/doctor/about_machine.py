@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from monitor.core.canary import Outcome
 from monitor.core.model import Instant, Seconds, Service
-from monitor.core.state import DAY
+from monitor.core.state import CERTIFICATE_SOON, DAY, TOKEN_SOON
 from monitor.daemon.status import token_expiries
 from monitor.doctor.questions import NAMES, Result, skip
 from monitor.doctor.snapshot import Answered, Snapshot
@@ -14,7 +14,6 @@ from monitor.settings.coherence import FREE_REQUESTS, monthly_cost
 
 _WATCHED = (Service.CONTROL_PLANE, Service.GATEWAY, Service.TRACELOOP, Service.PHOENIX, Service.OTLP)
 _MUCH: Seconds = 60.0
-_SOON: Seconds = 21 * DAY
 
 
 def reachable(seen: Snapshot) -> Result:
@@ -59,21 +58,21 @@ def clock(seen: Snapshot) -> Result:
 def certificates(seen: Snapshot) -> Result:
     called = seen.policy.backend.name_in
     until = {called(NAMES[each]): at for each, at in seen.traffic.certificates.items() if each in _WATCHED}
-    return _first_to_expire(until, seen.now) if until else Result("not seen")
+    return _first_to_expire(until, seen.now, CERTIFICATE_SOON) if until else Result("not seen")
 
 
 def tokens(seen: Snapshot) -> Result:
     until = {name.replace("_", " "): at for name, at in token_expiries(seen.target).items()}
-    return _first_to_expire(until, seen.now) if until else Result("not told")
+    return _first_to_expire(until, seen.now, TOKEN_SOON) if until else Result("not told")
 
 
-def _first_to_expire(until: Mapping[str, Instant], now: Instant) -> Result:
+def _first_to_expire(until: Mapping[str, Instant], now: Instant, soon: Seconds) -> Result:
     name, at = min(until.items(), key=lambda item: item[1])
     days = {
         each.replace("'", "").replace(" ", "_").lower(): round((moment - now) / DAY) for each, moment in until.items()
     }
     said = {"name": name, "at": datetime.fromtimestamp(at, UTC), "left": (at - now) / DAY}
-    return Result("expired" if at <= now else "soon" if at - now < _SOON else "later", said, shown=days)
+    return Result("expired" if at <= now else "soon" if at - now < soon else "later", said, shown=days)
 
 
 def slack(seen: Snapshot) -> Result:

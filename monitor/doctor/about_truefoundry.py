@@ -26,7 +26,7 @@ from monitor.doctor.questions import (
     value_of,
 )
 from monitor.doctor.snapshot import Answered, Snapshot
-from monitor.ports import ConfigAnswer, Garbled, PortError, Refused
+from monitor.ports import ConfigAnswer, PortError, Refused
 
 _PLANE, _GATEWAY = Service.CONTROL_PLANE, Service.GATEWAY
 
@@ -39,10 +39,14 @@ def control_plane_token(seen: Snapshot) -> Result:
     tenant = value_of(seen.tenant, _PLANE, seen, ADVICE["PLANE_TOKEN"])
     if tenant is not None:
         return Result("accepted", tenant=tenant)
-    # The session names no tenant: what another call with the same token says decides.
-    if seen.exporter is not None:
-        return Result("nameless")
-    return Result("not told" if isinstance(seen.config, Garbled) else "not known")
+    # The session names no tenant: what another call with the same token says decides, if it says anything.
+    match seen.config:
+        case Answered(value=answer):
+            return Result("not known" if answer.seen is None else "nameless")
+        case Refused(blocked=False, status=status) if status == UNAUTHORIZED:
+            return Result("not known")
+        case _:
+            return Result("not told")
 
 
 def config_readable(seen: Snapshot) -> Result:

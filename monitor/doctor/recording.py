@@ -255,7 +255,7 @@ def _moment_in(text: str) -> float | None:
 # --- the directory ----------------------------------------------------------------------------------------------------
 
 
-class Unfit(Exception):
+class CannotRecord(Exception):
     """Why a directory cannot be recorded into, for people."""
 
 
@@ -263,7 +263,7 @@ class Recorder:
     """Gets every exchange by `record`, and writes its outline down."""
 
     def __init__(self, settings: Settings, directory: Path, *, clock: Clock) -> None:
-        """Raises Unfit. A directory that holds an earlier recording is taken, and the earlier one removed."""
+        """Raises CannotRecord. A directory that holds an earlier recording is taken, and the earlier one removed."""
         _prepare(directory)
         self._settings = settings
         self._directory = directory
@@ -313,13 +313,13 @@ class Recorder:
 
 
 def _prepare(directory: Path) -> None:
-    """Make the directory, or clear an earlier recording out of it. Raises Unfit."""
+    """Make the directory, or clear an earlier recording out of it. Raises CannotRecord."""
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = sorted(directory.iterdir())
         foreign = [file for file in found if file.name != INDEX and not _SAMPLE.fullmatch(file.name)]
         if found and (foreign or not _is_recording(directory / INDEX)):
-            raise Unfit(
+            raise CannotRecord(
                 "the directory is not empty and holds no earlier recording. Name a new one, so that your files are not mixed "
                 "with it"
             )
@@ -327,7 +327,7 @@ def _prepare(directory: Path) -> None:
             file.unlink()
         (directory / INDEX).write_text(json.dumps({"recording": KIND, "format": FORMAT}) + "\n")
     except OSError as error:
-        raise Unfit(error.strerror or "it cannot be written to") from None
+        raise CannotRecord(error.strerror or "it cannot be written to") from None
 
 
 def _is_recording(index: Path) -> bool:

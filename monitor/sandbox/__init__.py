@@ -6,9 +6,9 @@ for demonstrations, for the test-suite, and for trying the program out without c
 how busy others are beside us.
 """
 
-from monitor.sandbox.credentials import Credentials, StoreKind
+from monitor.sandbox.credentials import BackendKind, Credentials
 from monitor.sandbox.fault_table import FAULTS
-from monitor.sandbox.faults import Host, SandboxFault
+from monitor.sandbox.faults import Edit, Host, SandboxFault
 from monitor.sandbox.ports import LOOPBACK, Ports
 from monitor.sandbox.sandbox import Sandbox, serve
 from monitor.sandbox.traffic import NOT_IN_PHOENIX, Traffic, parse_traffic
@@ -20,12 +20,13 @@ __all__ = [
     "LOOPBACK",
     "NOT_IN_PHOENIX",
     "SWITCHES",
+    "BackendKind",
     "Credentials",
+    "Edit",
     "Host",
     "Ports",
     "Sandbox",
     "SandboxFault",
-    "StoreKind",
     "Traffic",
     "Variant",
     "World",

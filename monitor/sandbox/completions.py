@@ -7,14 +7,13 @@ chooses the body.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from monitor.core.model import Instant
 from monitor.sandbox.credentials import MODELS, REASONING_MODEL, Subject
-from monitor.sandbox.faults import Refusal
 from monitor.sandbox.variants import Variant
 
 _GUARDRAIL = "sandbox-guardrails/no-canaries"
@@ -25,7 +24,7 @@ _OPENAI = (
 )
 _PARAMETERS = frozenset(_OPENAI.split())
 _ANSWER = "pong"
-_THINKING = 64
+_REASONING_TOKENS = 64
 _USD_PER_TOKEN = 0.000_000_3
 
 
@@ -49,63 +48,35 @@ class Declined:
         return JSONResponse(self.body, self.status, more)
 
 
-_OF_PROVIDER: Mapping[str, tuple[int, str]] = {
-    "parameter": (
-        400,
-        (
-            "openai error: 400 Unsupported parameter: 'max_tokens' is not supported with this model. Use "
-            "'max_completion_tokens' instead."
-        ),
-    ),
-    "provider_400": (
-        400,
-        (
-            "aws-bedrock error: The model returned the following errors: You have not filled out the required use-case form "
-            "for this model."
-        ),
-    ),
-    "provider_404": (
-        404,
-        (
-            "openrouter error: No endpoints available matching your guardrail restrictions and data policy. Configure: "
-            "https://openrouter.ai/settings/privacy"
-        ),
-    ),
-    "provider_500": (500, "openai error: 500 The server had an error while processing your request."),
-    "provider_502": (
-        502,
-        (
-            'openrouter error: Provider returned error | metadata: {"raw":{"error":{"code":500,"message":"Internal error '
-            'encountered.","status":"INTERNAL"}},"provider_name":"Google AI Studio","is_byok":false}'
-        ),
-    ),
-    "provider_network": (500, "anthropic error: Message: fetch failed Cause: AggregateError Name: TypeError"),
-}
-"""Each message begins with the name of its provider."""
+Refusal = Callable[[Variant, str, Subject], Declined]
+"""The answer to a chat that is not completed, by the variant, the model that was asked and who asked."""
 
 
-def decline(refusal: Refusal, variant: Variant, *, model: str = "", subject: Subject | None = None) -> Declined:
-    """Make the answer for a reason."""
-    match refusal:
-        case "token":
-            return _unrecorded(401, "Unauthorized: invalid or expired API key", "AuthenticationError", variant)
-        case "rate_limit":
-            return _limited("ratelimit", "Rate limit exceeded: 30 requests per minute", variant)
-        case "rate_limit_retry_after":
-            return _limited("ratelimit", "Rate limit exceeded: 30 requests per minute", variant, {"retry-after": "120"})
-        case "budget":
-            return _limited("budget", "Budget exceeded: 5 USD per day", variant)
-        case "model":
-            name = subject.slug if subject else "unknown"
-            text = f"User {name} is not authorized to access model {model} or model does not exist"
-            return _enveloped(403, text, "AuthorizationError")
-        case "guardrail_input":
-            return _guardrail("input")
-        case "guardrail_output":
-            return _guardrail("output")
-        case _:
-            status, text = _OF_PROVIDER[refusal]
-            return _of_provider(status, text, as_text=refusal == "provider_network")
+def bad_token(variant: Variant) -> Declined:
+    """The gateway does not know the token, or no longer: 401."""
+    return _unrecorded(401, "Unauthorized: invalid or expired API key", "AuthenticationError", variant)
+
+
+def limited(rule: str, message: str, **headers: str) -> Refusal:
+    """A limit or a budget of TrueFoundry's is used up: 429."""
+    shown = {"x-tfy-applied-configurations": json.dumps({rule: [f"sandbox-{rule}-rule"]}), **headers}
+    return lambda variant, *_: _unrecorded(429, message, "RateLimitError", variant, shown)
+
+
+def unknown_model(_: Variant, model: str, subject: Subject) -> Declined:
+    """There is no such model, or the account may not use it: 403."""
+    text = f"User {subject.slug} is not authorized to access model {model} or model does not exist"
+    return _enveloped(403, text, "AuthorizationError")
+
+
+def guardrail(side: str) -> Refusal:
+    """A guardrail blocks the `input` or the `output`: 400."""
+    return lambda *_: _guardrail(side)
+
+
+def of_provider(status: int, message: str, *, as_text: bool = False) -> Refusal:
+    """What the provider says, passed through; the message begins with its name. `as_text`: the error is a text of JSON."""
+    return lambda *_: _of_provider(status, message, as_text=as_text)
 
 
 def malformed(message: str) -> Declined:
@@ -113,7 +84,7 @@ def malformed(message: str) -> Declined:
     return _enveloped(400, message, "BadRequestError")
 
 
-def object_to(request: Mapping[str, object]) -> Declined | None:
+def refuse_invalid(request: Mapping[str, object]) -> Declined | None:
     """Why the gateway or its provider would not take this request."""
     messages = request.get("messages")
     if not isinstance(messages, list) or not messages:
@@ -174,11 +145,6 @@ def _guardrail(side: str) -> Declined:
     )
 
 
-def _limited(rule: str, message: str, variant: Variant, more: Mapping[str, str] | None = None) -> Declined:
-    headers = {"x-tfy-applied-configurations": json.dumps({rule: [f"sandbox-{rule}-rule"]}), **(more or {})}
-    return _unrecorded(429, message, "RateLimitError", variant, headers)
-
-
 def _unrecorded(
     status: int, message: str, kind: str, variant: Variant, headers: Mapping[str, str] | None = None
 ) -> Declined:
@@ -198,7 +164,7 @@ def _unrecorded(
 def complete(request: Mapping[str, object], *, number: str, now: Instant) -> dict[str, object]:
     """A chat completion: https://platform.openai.com/docs/api-reference/chat/object."""
     model = str(request["model"])
-    needed = 1 + (_THINKING if model == REASONING_MODEL else 0)
+    needed = 1 + (_REASONING_TOKENS if model == REASONING_MODEL else 0)
     limit = request.get("max_completion_tokens" if model == REASONING_MODEL else "max_tokens")
     cut = isinstance(limit, int) and limit < needed
     spent = limit if isinstance(limit, int) and cut else needed
@@ -223,20 +189,6 @@ def complete(request: Mapping[str, object], *, number: str, now: Instant) -> dic
             "costInUSD": round((asked + 4 * spent) * _USD_PER_TOKEN, 9),
         },
     }
-
-
-def as_events(completion: Mapping[str, object]) -> str:
-    """A completion as the events of a stream."""
-    choices = completion["choices"]
-    choice = choices[0] if isinstance(choices, list) else {}
-    base = {name: completion[name] for name in ("id", "created", "model", "provider")}
-    base["object"] = "chat.completion.chunk"
-    last = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
-    chunks = [
-        {**base, "choices": [{"index": 0, "delta": choice["message"]}]},
-        {**base, "choices": [last], "usage": completion["usage"]},
-    ]
-    return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
 
 
 def models(*, granted: bool) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The gateway's configurations as TrueFoundry's control plane keeps them: who changed them, what they mean, what is refused.
+"""The gateway's configurations as TrueFoundry's control plane keeps them: who changed them, what they mean.
 
 Manifests are in the shapes of https://github.com/truefoundry/truefoundry-python-sdk (`types/gateway_otel_config.py` and others).
 """
@@ -66,11 +66,6 @@ class Configurations:
             for manifest in self._faults.applied(kind)
         ]
         return [*kept, *applied] if kind == LOGGING else [*kept, *applied][-1:]
-
-    def find(self, manifest: Manifest) -> Configuration | None:
-        """What is in force in the place of a manifest."""
-        found = [each for each in self.all(str(manifest["type"])) if _key(each.manifest) == _key(manifest)]
-        return found[-1] if found else None
 
     def apply(self, manifest: Manifest, by: Subject = ADMIN, at: Instant | None = None) -> None:
         """Keep a manifest, `at` instead of now if given."""
@@ -182,93 +177,3 @@ def _within(rule: object, names: tuple[str, ...]) -> bool:
     inside, outside = rule.get("in"), rule.get("not_in")
     within = inside in (None, ["*"]) or any(name in inside for name in names)
     return within and (outside is None or not any(name in outside for name in names))
-
-
-# --- what is refused, by the types of the SDK: `types/otel_*`, `types/global_settings.py`, `types/logging_mode_*.py`,
-# `types/gateway_logging_config.py`, `types/in_not_in.py`, `types/gateway_data_routing_config*.py`
-
-Check = Callable[[object], bool]
-_ABSENT = object()
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _one_of(*words: str) -> Check:
-    return lambda value: value in words
-
-
-def _optional(check: Check) -> Check:
-    return lambda value: value is None or value is _ABSENT or check(value)
-
-
-def _if_given(check: Check) -> Check:
-    return lambda value: value is _ABSENT or check(value)
-
-
-def _either(*checks: Check) -> Check:
-    return lambda value: any(check(value) for check in checks)
-
-
-def _list_of(check: Check) -> Check:
-    return lambda value: isinstance(value, list) and all(map(check, value))
-
-
-def _object(fields: Mapping[str, Check]) -> Check:
-    """What is not named may be anything."""
-    return lambda value: (
-        isinstance(value, dict) and all(check(value.get(name, _ABSENT)) for name, check in fields.items())
-    )
-
-
-_TEXTS = _list_of(_text)
-_IN_NOT_IN = _object({"in": _optional(_TEXTS), "not_in": _optional(_TEXTS)})
-_STORAGE = {"storage": _object({})}
-_EXPORTER = _either(
-    _object({"type": _one_of("grpc"), "endpoint": _text}),
-    _object({"type": _one_of("http"), "endpoint": _text, "encoding": _one_of("proto", "json")}),
-)
-_MODE = _either(
-    _object({"type": _one_of("always", "never")}),
-    _object({"type": _one_of("header_controlled"), "log_body_by_default": _flag}),
-)
-_CONDITION = {"operator": _if_given(_one_of("IN")), "value": _TEXTS}
-_CONDITIONS = _list_of(
-    _either(
-        _object({**_CONDITION, "field": _one_of("created_by")}),
-        _object({**_CONDITION, "field": _if_given(_one_of("metadata")), "key": _text}),
-    )
-)
-_TYPED: Mapping[str, Mapping[str, Check]] = {
-    OTEL: {EXPORTER: _optional(_EXPORTER), "otel_metrics_exporter_config": _optional(_EXPORTER)},
-    GLOBAL: {"logging_settings": _optional(_MODE)},
-    LOGGING: {
-        "name": _text,
-        "log": _flag,
-        "when": _optional(
-            _object(
-                {
-                    "subjects": _optional(_IN_NOT_IN),
-                    "models": _optional(_IN_NOT_IN),
-                    "metadata": _optional(lambda tags: isinstance(tags, dict) and all(map(_text, tags.values()))),
-                }
-            )
-        ),
-    },
-    ROUTING: {
-        "default": _object(_STORAGE),
-        "destinations": _optional(_list_of(_object({**_STORAGE, "name": _text, "when": _CONDITIONS}))),
-    },
-}
-
-
-def problem_of(manifest: Manifest) -> str | None:
-    """Why a manifest is refused; None if it is not. What the SDK does not type is taken as it is."""
-    typed = _TYPED.get(str(manifest.get("type")), {})
-    wrong = next((name for name, check in typed.items() if not check(manifest.get(name, _ABSENT))), None)
-    return wrong and f"{wrong}: not of the type that the API has for it"

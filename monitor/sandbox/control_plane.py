@@ -12,8 +12,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from monitor.sandbox.asgi import bearer, behind_cloudflare, json_object, routed
-from monitor.sandbox.configurations import EXPORTER, TYPES, Configuration, problem_of
-from monitor.sandbox.credentials import ADMIN, TENANT, Subject
+from monitor.sandbox.configurations import EXPORTER, TYPES, Configuration
+from monitor.sandbox.credentials import TENANT, Subject
 from monitor.sandbox.faults import GLOBAL, LOGGING, OTEL, ROUTING, Manifest
 from monitor.sandbox.other_requests import OtherTraffic
 from monitor.sandbox.own_store import BadQuery, query_spans
@@ -25,14 +25,10 @@ from monitor.sandbox.world import World
 def control_plane_app(world: World, gateway: ASGIApp) -> ASGIApp:
     """The ASGI application; `gateway` is what its proxy shows under /api/llm."""
     plane = _ControlPlane(world)
-    config = "/api/svc/v1/llm-gateway/config/{kind}"
     routes = [
         Route("/health", _health),
         Route("/api/svc/v1/session", plane.session),
-        Route("/api/svc/v1/tenant-id", _tenant),
-        Route(config, plane.read, methods=["GET"]),
-        Route(config, plane.delete, methods=["DELETE"]),
-        Route("/api/svc/v1/apply", plane.apply, methods=["PUT"]),
+        Route("/api/svc/v1/llm-gateway/config/{kind}", plane.read, methods=["GET"]),
         Route("/api/svc/v1/spans/query", plane.find_spans, methods=["POST"]),
         Route("/api/svc/v1/llm-gateway/metrics/query", plane.count_requests, methods=["POST"]),
         Mount("/api/llm", app=gateway),
@@ -43,10 +39,6 @@ def control_plane_app(world: World, gateway: ASGIApp) -> ASGIApp:
 async def _health(_request: Request) -> Response:
     """A static answer of the proxy: it proves only the proxy."""
     return PlainTextResponse("OK!")
-
-
-async def _tenant(_request: Request) -> Response:
-    return JSONResponse({"tenant_name": TENANT})
 
 
 class _ControlPlane:
@@ -87,37 +79,6 @@ class _ControlPlane:
         rules = [envelope["manifest"] for envelope in envelopes]
         return {**envelopes[-1], "manifest": {"type": LOGGING, "rules": rules}}
 
-    async def delete(self, request: Request) -> Response:
-        refused = self._may_not_write(request)
-        if refused:
-            return refused
-        self._world.configurations.delete(request.path_params["kind"])
-        return JSONResponse({})
-
-    async def apply(self, request: Request) -> Response:
-        """Create or update what a manifest describes; with `dryRun`, show only what there is."""
-        refused = self._may_not_write(request)
-        if refused:
-            return refused
-        body = await json_object(request) or {}
-        manifest = body.get("manifest")
-        if not isinstance(manifest, dict) or manifest.get("type") not in TYPES:
-            return _error(422, "manifest: an object of a known type is required")
-        problem = problem_of(manifest)
-        if problem:
-            return _error(422, problem)
-        before = self._world.configurations.find(manifest)
-        if body.get("dryRun") is not True:
-            self._world.configurations.apply(manifest, self._subject(request) or ADMIN)
-        kept = self._world.configurations.find(manifest)
-        return JSONResponse(
-            {
-                "existingManifest": before.manifest if before else None,
-                "action": "UPDATE" if before else "CREATE",
-                "data": _envelope(manifest["type"], kept, self._world.variant) if kept else None,
-            }
-        )
-
     async def count_requests(self, request: Request) -> Response:
         """Count what the gateway served (https://www.truefoundry.com/docs/ai-gateway/fetch-model-metrics)."""
         if self._subject(request) is None:
@@ -157,14 +118,6 @@ class _ControlPlane:
     def _subject(self, request: Request) -> Subject | None:
         signed_out = self._world.faults.does("forget_session")
         return None if signed_out else self._world.credentials.subjects().get(bearer(request))
-
-    def _may_not_write(self, request: Request) -> Response | None:
-        subject = self._subject(request)
-        if subject is None:
-            return _unauthorized()
-        return (
-            None if subject.may_write_settings else _error(403, "You do not have permission to manage gateway controls")
-        )
 
 
 def _envelope(kind: str, kept: Configuration, variant: Variant) -> dict[str, object]:

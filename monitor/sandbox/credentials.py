@@ -13,7 +13,7 @@ MODEL = "openai-main/gpt-4o-mini"
 """The model that the default configuration asks for."""
 
 REASONING_MODEL = "openai-main/o4-mini"
-"""A model that takes `max_completion_tokens` only and spends its tokens on thinking."""
+"""A model that takes `max_completion_tokens` only and spends its tokens on reasoning first."""
 
 MODELS = (MODEL, "openai-main/gpt-4o", REASONING_MODEL)
 ENVIRONMENT = "prd"
@@ -34,7 +34,7 @@ ON_CALL = "U0SANDBOX02"
 """A person, the only one in the group."""
 
 
-class StoreKind(StrEnum):
+class BackendKind(StrEnum):
     """Which trace backend stands at the sandbox's host `traceloop`."""
 
     TRACELOOP = "traceloop"
@@ -44,11 +44,11 @@ class StoreKind(StrEnum):
     @property
     def authenticates(self) -> bool:
         """Whether it wants a key."""
-        return self is not StoreKind.OPEN_PHOENIX
+        return self is not BackendKind.OPEN_PHOENIX
 
     def headers(self, key: str) -> dict[str, str]:
         """What the exporter is to send to it."""
-        project = {} if self is StoreKind.TRACELOOP else {"x-project-name": PROJECT}
+        project = {} if self is BackendKind.TRACELOOP else {"x-project-name": PROJECT}
         return {**({"Authorization": f"Bearer {key}"} if self.authenticates else {}), **project}
 
 
@@ -69,7 +69,6 @@ class Subject:
     slug: str
     kind: str = "virtualaccount"
     may_read_settings: bool = True
-    may_write_settings: bool = False
     sees_all_traces: bool = False
 
     @property
@@ -88,8 +87,8 @@ class Subject:
 
 
 MONITOR = Subject(slug="trace-monitor")
-ADMIN = Subject(slug="ada@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
-FAULT_AUTHOR = Subject(slug="sam@example.com", kind="user", may_write_settings=True, sees_all_traces=True)
+ADMIN = Subject(slug="ada@example.com", kind="user", sees_all_traces=True)
+FAULT_AUTHOR = Subject(slug="sam@example.com", kind="user", sees_all_traces=True)
 """Who signs the changes that faults make to the configuration."""
 
 
@@ -110,9 +109,9 @@ class Credentials:
     webhook_path: str = f"/services/T0SANDBOX/B0SANDBOX/{_made_up('', 'webhook')[:24]}"
 
     @classmethod
-    def of(cls, backend: StoreKind) -> "Credentials":
+    def of(cls, backend: BackendKind) -> "Credentials":
         """With keys in the form of the backend's."""
-        if backend is StoreKind.TRACELOOP:
+        if backend is BackendKind.TRACELOOP:
             return cls()
         return cls(keys=MappingProxyType({slug: _made_up("phx-", f"key of {slug}") for slug in ENVIRONMENTS}))
 

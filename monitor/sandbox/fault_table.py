@@ -9,6 +9,7 @@ from functools import partial
 from types import MappingProxyType
 
 from monitor.core.model import Fault
+from monitor.sandbox.completions import guardrail, limited, of_provider, unknown_model
 from monitor.sandbox.credentials import MODEL, MODELS, MONITOR, Credentials
 from monitor.sandbox.faults import (
     CLOUDFLARE_1010,
@@ -16,11 +17,11 @@ from monitor.sandbox.faults import (
     JSON,
     LOGGING,
     ROUTING,
-    Act,
     Apply,
     Edit,
     Host,
     Manifest,
+    Misbehaviour,
     Patch,
     Refuse,
     Reply,
@@ -133,6 +134,25 @@ def _routed(name: str, condition: Manifest) -> Apply:
 _ROUTED_BY_ACCOUNT = _routed("eu-bucket", {"field": "created_by", "value": [_ACCOUNT]})
 _BLIND = (Fault.BLIND,)
 
+_RATE = ("ratelimit", "Rate limit exceeded: 30 requests per minute")
+_PARAMETER = (
+    "openai error: 400 Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' "
+    "instead."
+)
+_NO_FORM = (
+    "aws-bedrock error: The model returned the following errors: You have not filled out the required use-case form for this "
+    "model."
+)
+_NO_ENDPOINT = (
+    "openrouter error: No endpoints available matching your guardrail restrictions and data policy. Configure: "
+    "https://openrouter.ai/settings/privacy"
+)
+_UPSTREAM_FAILED = (
+    'openrouter error: Provider returned error | metadata: {"raw":{"error":{"code":500,"message":"Internal error '
+    'encountered.","status":"INTERNAL"}},"provider_name":"Google AI Studio","is_byok":false}'
+)
+_NO_NETWORK = "anthropic error: Message: fetch failed Cause: AggregateError Name: TypeError"
+
 # A table reads better in rows than as the formatter would have it.
 # fmt: off
 _GATEWAY = (
@@ -146,27 +166,28 @@ _GATEWAY = (
     _row("gateway_unreachable_redirect", "everything is redirected to a login page",
          _gateway("reply", Reply(status=302, headers={"location": "https://login.example.com/?next=/"}))),
     _row("gateway_unreachable_slow", "the gateway needs half a minute for anything", _gateway("slow")),
-    _row("gateway_refused", "the gateway no longer accepts the token: 401", Refuse("token")),
-    _row("rate_limited", "429 without Retry-After", Refuse("rate_limit")),
-    _row("rate_limited_retry_after", "429 with Retry-After: 120", Refuse("rate_limit_retry_after")),
-    _row("rate_limited_budget", "the account's budget is spent: 429", Refuse("budget")),
-    _row("canary_rejected", "the model is unknown or not granted: 403", Refuse("model")),
-    _row("canary_rejected_guardrail_input", "a guardrail blocks the prompt: 400", Refuse("guardrail_input")),
-    _row("canary_rejected_guardrail_output", "a guardrail blocks the completion: 400", Refuse("guardrail_output")),
-    _row("canary_rejected_parameter", "the provider rejects a parameter: 400", Refuse("parameter")),
-    _row("canary_rejected_provider_400", "the provider refuses the model's use: 400", Refuse("provider_400")),
-    _row("canary_rejected_model_gone", "the provider no longer has the model: 404", Refuse("provider_404")),
-    _row("canary_rejected_cached", "every completion comes from the gateway's cache", Act("answer_cached")),
-    _row("canary_rejected_shape", "200 with a body that is no completion", Act("answer_other_shape")),
+    _row("gateway_refused", "the gateway no longer accepts the token: 401", Misbehaviour("revoke_token")),
+    _row("rate_limited", "429 without Retry-After", Refuse(limited(*_RATE))),
+    _row("rate_limited_retry_after", "429 with Retry-After: 120", Refuse(limited(*_RATE, **{"retry-after": "120"}))),
+    _row("rate_limited_budget", "the account's budget is spent: 429", Refuse(limited("budget", "Budget exceeded: 5 USD per day"))),
+    _row("canary_rejected", "the model is unknown or not granted: 403", Refuse(unknown_model)),
+    _row("canary_rejected_guardrail_input", "a guardrail blocks the prompt: 400", Refuse(guardrail("input"))),
+    _row("canary_rejected_guardrail_output", "a guardrail blocks the completion: 400", Refuse(guardrail("output"))),
+    _row("canary_rejected_parameter", "the provider rejects a parameter: 400", Refuse(of_provider(400, _PARAMETER))),
+    _row("canary_rejected_provider_400", "the provider refuses the model's use: 400", Refuse(of_provider(400, _NO_FORM))),
+    _row("canary_rejected_model_gone", "the provider no longer has the model: 404", Refuse(of_provider(404, _NO_ENDPOINT))),
+    _row("canary_rejected_cached", "every completion comes from the gateway's cache", Misbehaviour("answer_cached")),
+    _row("canary_rejected_shape", "200 with a body that is no completion", Misbehaviour("answer_other_shape")),
     _row("provider_failing", "the provider answers 502, passed through in the gateway's envelope",
-         Refuse("provider_502")),
-    _row("provider_failing_500", "the provider answers 500", Refuse("provider_500")),
+         Refuse(of_provider(502, _UPSTREAM_FAILED))),
+    _row("provider_failing_500", "the provider answers 500", Refuse(
+             of_provider(500, "openai error: 500 The server had an error while processing your request."))),
     _row("provider_failing_network", "the gateway cannot reach the provider: 500, and `error` is a text of JSON",
-         Refuse("provider_network")),
-    _row("provider_failing_timeout", "the provider needs two minutes for a completion", Act("provider_stalls", 120.0)),
-    _row("trace_not_created", "the gateway answers and makes no trace", Act("make_no_trace")),
+         Refuse(of_provider(500, _NO_NETWORK, as_text=True))),
+    _row("provider_failing_timeout", "the provider needs two minutes for a completion", Misbehaviour("provider_stalls", 120.0)),
+    _row("trace_not_created", "the gateway answers and makes no trace", Misbehaviour("make_no_trace")),
     _row("trace_not_created_collector", "the gateway makes traces, and cannot reach TrueFoundry's collector",
-         Act("lose_at_collector")),
+         Misbehaviour("lose_at_collector")),
     _row("gateway_metrics_failing", "the gateway's own metrics page answers 503", _gateway("reply", path="/metrics")),
 )
 
@@ -198,33 +219,33 @@ _EXPORT = (
     _row("config_drift_attributes", "the additional resource attributes are gone",
          _exporter(_without_attributes), also=(Fault.TRACE_MISLABELLED,)),
     _row("config_drift_rotation", "the key was rotated in Traceloop and in the gateway, but not in the monitor",
-         Act("rotate_key"), _authorization("Bearer {0.rotated_key}")),
+         Misbehaviour("rotate_key"), _authorization("Bearer {0.rotated_key}")),
     _row("wrong_environment", "the exporter carries the key of the staging environment",
          _authorization("Bearer {0.keys[stg]}"), also=(Fault.CONFIG_DRIFT,)),
-    _row("content_leaked", "excluded content is exported all the same, under other names", Act("keep_content")),
+    _row("content_leaked", "excluded content is exported all the same, under other names", Misbehaviour("keep_content")),
     _row("content_leaked_credential", "the caller's Authorization is among the resource attributes",
-         Act("leak_credential")),
-    _row("content_missing", "content is missing although it is not excluded", Act("drop_content"), content=True),
-    _row("export_failing", "the exporter drops everything without an error", Act("export_nothing")),
+         Misbehaviour("leak_credential")),
+    _row("content_missing", "content is missing although it is not excluded", Misbehaviour("drop_content"), content=True),
+    _row("export_failing", "the exporter drops everything without an error", Misbehaviour("export_nothing")),
     _row("trace_missing", "the exporter drops everything, and TrueFoundry's own store cannot be asked",
-         Act("export_nothing"), _store("reply"), also=(Fault.EXPORT_FAILING,)),
-    _row("trace_missing_some", "one trace of four is lost", Act("lose_every_fourth"), also=(Fault.EXPORT_FAILING,)),
-    _row("trace_incomplete", "the root span is never exported", Act("lose_root")),
+         Misbehaviour("export_nothing"), _store("reply"), also=(Fault.EXPORT_FAILING,)),
+    _row("trace_missing_some", "one trace of four is lost", Misbehaviour("lose_every_fourth"), also=(Fault.EXPORT_FAILING,)),
+    _row("trace_incomplete", "the root span is never exported", Misbehaviour("lose_root")),
     _row("trace_incomplete_child", "the Model span is never exported, and the span below it dangles",
-         Act("lose_child")),
-    _row("trace_late", "traces are exported four minutes late", Act("export_late", 240.0)),
-    _row("trace_mislabelled", "the service name is unknown_service", Act("rename_service")),
+         Misbehaviour("lose_child")),
+    _row("trace_late", "traces are exported four minutes late", Misbehaviour("export_late", 240.0)),
+    _row("trace_mislabelled", "the service name is unknown_service", Misbehaviour("rename_service")),
     _row("trace_mislabelled_attributes", "the exporter leaves out the resource attributes it is set to add",
-         Act("drop_attributes")),
-    _row("traffic_sampled", "of other people's requests only one kind is exported, and every canary", Act("sample_others")),
-    _row("trace_duplicated", "every span is exported twice, which is harmless", Act("export_twice")),
+         Misbehaviour("drop_attributes")),
+    _row("traffic_sampled", "of other people's requests only one kind is exported, and every canary", Misbehaviour("sample_others")),
+    _row("trace_duplicated", "every span is exported twice, which is harmless", Misbehaviour("export_twice")),
 )
 
 _OTHER_CONFIGURATIONS = (
     _row("trace_not_created_logging_off", "a logging rule is off for the canary's model, and no trace is made of it",
-         _not_logged("no-mini-models", {"models": {"in": [MODEL]}}), Act("trace_what_is_logged")),
+         _not_logged("no-mini-models", {"models": {"in": [MODEL]}}), Misbehaviour("trace_what_is_logged")),
     _row("trace_not_created_logging_never", "the global settings log nothing, and no trace is made",
-         _logging_mode({"type": "never"}), Act("trace_what_is_logged")),
+         _logging_mode({"type": "never"}), Misbehaviour("trace_what_is_logged")),
     _row("content_missing_logging_off", "a logging rule is off for the canary's account, and its content is not kept",
          _not_logged("no-robots", {"subjects": {"in": [_ACCOUNT]}}), also=(Fault.TRACE_NOT_CREATED,), content=True),
     _row("logging_off_for_others", "a logging rule is off for a model that no canary asks",
@@ -235,22 +256,23 @@ _OTHER_CONFIGURATIONS = (
     _row("routed_others", "the traces of one team are kept in another destination of the own store",
          _routed("team-bucket", {"field": "metadata", "key": "team", "value": ["ml"]})),
     _row("export_failing_routed", "the exporter drops everything, and the own store keeps it in another destination",
-         _ROUTED_BY_ACCOUNT, Act("export_nothing"), also=(Fault.TRACE_MISSING,)),
+         _ROUTED_BY_ACCOUNT, Misbehaviour("export_nothing"), also=(Fault.TRACE_MISSING,)),
 )
 
 _PAUSE_PAGE = _page(200, "<!doctype html><title>Traceloop</title><p>We will be back soon.")
 _TRACELOOP = (
-    _row("key_rejected", "the key is revoked: 401 for exporter and reader", Act("revoke_key")),
+    _row("key_rejected", "the key is revoked: 401 for exporter and reader", Misbehaviour("revoke_key")),
     _row("ingest_failing", "the ingest answers 503", _ingest("reply", _json(503, '{"error":"service unavailable"}'))),
     _row("ingest_failing_500", "the ingest answers 500", _ingest("reply", _json(500, '{"error":"internal error"}'))),
     _row("ingest_failing_refused", "connections to Traceloop are refused",
          TransportFault(Host.TRACELOOP, "refuse"), also=_BLIND),
     _row("ingest_failing_reset", "the ingest resets every connection", _ingest("reset")),
     _row("ingest_failing_silent", "the ingest never answers", _ingest("silence")),
-    _row("ingest_failing_page", "the ingest redirects to another host", _ingest("reply", Reply(status=308))),
-    _row("ingest_failing_swallows", "the ingest accepts everything and shows nothing", Act("swallow_spans")),
+    _row("ingest_failing_page", "the ingest redirects to another host",
+         _ingest("reply", Reply(status=308, headers={"location": "https://login.example.com/v1/traces"}))),
+    _row("ingest_failing_swallows", "the ingest accepts everything and shows nothing", Misbehaviour("swallow_spans")),
     _row("ingest_failing_rejects", "the ingest answers 200 and rejects every span in a partial success",
-         Act("reject_spans")),
+         Misbehaviour("reject_spans")),
     _row("ingest_throttled", "the ingest answers 429",
          _ingest("reply", _json(429, '{"error":"too many requests"}', retry_after="60")),
          also=(Fault.TRACE_MISSING, Fault.EXPORT_FAILING, Fault.BLIND)),
@@ -273,7 +295,7 @@ _TRACELOOP = (
             ("bomb", "'s answer grows a thousandfold when unpacked", _read("bomb")),
         )
     ),
-    _row("read_api_pages", "the read API repeats its first page for ever", Act("ignore_cursor"), also=_BLIND),
+    _row("read_api_pages", "the read API repeats its first page for ever", Misbehaviour("ignore_cursor"), also=_BLIND),
 )
 
 _PLANE_DOWN = _json(503, '{"message":"Service unavailable"}')
@@ -300,12 +322,12 @@ _CONTROL_PLANE = (
         )
     ),
     _row("control_plane_forbidden", "the token may not read the gateway's configuration: 403",
-         Act("forbid_settings"), also=_BLIND),
-    _row("control_plane_signed_out", "the control plane no longer knows the token", Act("forget_session"), also=_BLIND),
+         Misbehaviour("forbid_settings"), also=_BLIND),
+    _row("control_plane_signed_out", "the control plane no longer knows the token", Misbehaviour("forget_session"), also=_BLIND),
     _row("own_store_failing", "TrueFoundry's own store answers 500", _store("reply")),
     _row("own_store_slow", "TrueFoundry's own store needs half a minute", _store("slow")),
     _row("own_store_garbled", "TrueFoundry's own store sends JSON that breaks off", _store("garble")),
-    _row("own_store_empty", "TrueFoundry's own store shows nothing to this account", Act("hide_own_store")),
+    _row("own_store_empty", "TrueFoundry's own store shows nothing to this account", Misbehaviour("hide_own_store")),
 )
 
 _SLACK_PAGE = _page(200, "<!doctype html><title>Slack</title><p>Something went wrong.")
@@ -319,12 +341,12 @@ _SLACK = (
          _slack("reply", _json(429, '{"ok":false,"error":"ratelimited"}', retry_after="30"))),
     _row("slack_page", "Slack answers 200 with a web page", _slack("reply", _SLACK_PAGE)),
     _row("slack_answer_lost", "Slack posts the message, and its answer is lost", _slack("lose")),
-    _row("slack_paced", "Slack enforces its limit of one message a second per channel", Act("slack_paced")),
-    _row("slack_invalid_auth", "the bot's token is revoked", Act("slack_invalid_auth")),
-    _row("slack_channel_not_found", "the channel is gone", Act("slack_channel_not_found")),
-    _row("slack_refuses_blocks", "Slack refuses every message with blocks", Act("slack_refuses_blocks")),
-    _row("slack_edit_closed", "messages can no longer be edited", Act("slack_edit_closed")),
-    _row("slack_forgets", "messages posted earlier are gone", Act("slack_forgets")),
+    _row("slack_paced", "Slack enforces its limit of one message a second per channel", Misbehaviour("slack_paced")),
+    _row("slack_invalid_auth", "the bot's token is revoked", Misbehaviour("slack_invalid_auth")),
+    _row("slack_channel_not_found", "the channel is gone", Misbehaviour("slack_channel_not_found")),
+    _row("slack_refuses_blocks", "Slack refuses every message with blocks", Misbehaviour("slack_refuses_blocks")),
+    _row("slack_edit_closed", "messages can no longer be edited", Misbehaviour("slack_edit_closed")),
+    _row("slack_forgets", "messages posted earlier are gone", Misbehaviour("slack_forgets")),
 )
 
 # fmt: on

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from monitor.core.model import Fault, Seconds
+from monitor.sandbox.completions import Refusal
 from monitor.sandbox.credentials import Credentials
 
 OTEL = "gateway-otel-config"
@@ -47,14 +48,8 @@ How = Literal[
     "lose",  # the request is served and the answer is lost
 ]
 
-Refusal = Literal[
-    "token", "rate_limit", "rate_limit_retry_after", "budget", "model", "guardrail_input", "guardrail_output",
-    "parameter", "provider_400", "provider_404", "provider_500", "provider_502", "provider_network",
-]  # fmt: skip
-"""Why the gateway does not complete a chat."""
-
 Behaviour = Literal[
-    "answer_cached", "answer_other_shape", "provider_stalls", "make_no_trace", "trace_what_is_logged",
+    "revoke_token", "answer_cached", "answer_other_shape", "provider_stalls", "make_no_trace", "trace_what_is_logged",
     "lose_at_collector", "export_nothing", "export_late", "export_twice", "lose_root", "lose_child",
     "lose_every_fourth", "rename_service", "drop_attributes", "keep_content", "drop_content", "leak_credential",
     "revoke_key", "rotate_key", "swallow_spans", "reject_spans", "ignore_cursor", "forget_session", "forbid_settings",
@@ -107,20 +102,20 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The gateway answers every completion with this."""
+    """What the gateway answers every chat with, instead of completing it."""
 
-    why: Refusal
+    answer: Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Misbehaviour:
     """A behaviour, and for how long where that matters."""
 
     behaviour: Behaviour
     seconds: Seconds = 0.0
 
 
-Patch = TransportFault | Edit | Apply | Refuse | Act
+Patch = TransportFault | Edit | Apply | Refuse | Misbehaviour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +157,7 @@ class ActiveFaults:
         self._patches.pop(name, None)
         self._patches[name] = tuple(
             replace(patch, seconds=seconds)
-            if seconds is not None and isinstance(patch, TransportFault | Act)
+            if seconds is not None and isinstance(patch, TransportFault | Misbehaviour)
             else patch
             for patch in patches
         )
@@ -193,16 +188,16 @@ class ActiveFaults:
         return [each.manifest for each in reversed(list(self._newest(Apply))) if each.manifest["type"] == kind]
 
     def refusal(self) -> Refusal | None:
-        """Why no chat is completed, if none is."""
-        return next((each.why for each in self._newest(Refuse)), None)
+        """What every chat is answered with, if none is completed."""
+        return next((each.answer for each in self._newest(Refuse)), None)
 
     def does(self, behaviour: Behaviour) -> bool:
         """Whether a service is to act this way."""
-        return any(each.behaviour == behaviour for each in self._newest(Act))
+        return any(each.behaviour == behaviour for each in self._newest(Misbehaviour))
 
     def seconds(self, behaviour: Behaviour) -> Seconds:
         """For how long; 0 if it is not to act this way."""
-        return next((each.seconds for each in self._newest(Act) if each.behaviour == behaviour), 0.0)
+        return next((each.seconds for each in self._newest(Misbehaviour) if each.behaviour == behaviour), 0.0)
 
     def _newest(self, kind: type[P]) -> Iterator[P]:
         for patches in reversed(self._patches.values()):

@@ -6,8 +6,7 @@ https://www.truefoundry.com/docs/ai-gateway/headers and …/request-headers. The
 """
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -17,20 +16,14 @@ from starlette.types import ASGIApp
 
 from monitor.core.model import Instant
 from monitor.sandbox.asgi import bearer, behind_cloudflare, routed
-from monitor.sandbox.completions import Declined, as_events, complete, decline, malformed, models, object_to
+from monitor.sandbox.completions import Declined, bad_token, complete, malformed, models, refuse_invalid, unknown_model
 from monitor.sandbox.configurations import RequestInfo
-from monitor.sandbox.credentials import MODELS, TENANT, Subject
+from monitor.sandbox.credentials import MODELS, Subject
 from monitor.sandbox.other_requests import OtherTraffic
 from monitor.sandbox.spans import Chat, GatewaySpan, Outcome, begin_trace, feedback_header, make_spans
 from monitor.sandbox.world import World
 
 _LONGEST_TAG = 128
-_PATHS = (
-    "/chat/completions",
-    "/v1/chat/completions",
-    "/api/inference/openai/chat/completions",
-    "/api/inference/openai/v1/chat/completions",
-)
 Record = Callable[[tuple[GatewaySpan, ...]], None]
 
 
@@ -42,7 +35,7 @@ def gateway_app(world: World, record: Record) -> ASGIApp:
         Route("/health", _alive),
         Route("/metrics", gateway.metrics),
         *(Route(prefix + "/models", gateway.models) for prefix in ("", "/v1")),
-        *(Route(path, gateway.chat, methods=["POST"]) for path in _PATHS),
+        *(Route(prefix + "/chat/completions", gateway.chat, methods=["POST"]) for prefix in ("", "/v1")),
     ]
     return behind_cloudflare(routed(routes))
 
@@ -55,22 +48,22 @@ class _Gateway:
     def __init__(self, world: World, record: Record) -> None:
         self._world = world
         self._record = record
-        self._cache: dict[str, tuple[str, dict[str, object]]] = {}
-        self._metrics = _SpanMetrics(world.now())
 
     async def models(self, request: Request) -> Response:
         refusal = self._world.faults.refusal()
         if self._subject(request) is None:
-            return decline("token", self._world.variant).response()
-        return JSONResponse(models(granted=refusal != "model"))
+            return bad_token(self._world.variant).response()
+        return JSONResponse(models(granted=refusal is not unknown_model))
 
     async def metrics(self, _request: Request) -> Response:
         shown = self._world.variant.span_metrics
         if shown == "absent":
             return PlainTextResponse("Not Found", 404)
         others = OtherTraffic(self._world)
-        requests = len(self._world.served) + others.requests_between(self._metrics.started_at, self._world.now())
-        lines = self._metrics.lines(shown, requests, with_start=shown == "ai_gateway")
+        requests = len(self._world.served) + others.requests_between(
+            self._world.span_metrics.started_at, self._world.now()
+        )
+        lines = self._world.span_metrics.lines(shown, requests, with_start=shown == "ai_gateway")
         return PlainTextResponse("".join(f"{line}\n" for line in lines))
 
     async def chat(self, request: Request) -> Response:
@@ -78,31 +71,31 @@ class _Gateway:
         world, started = self._world, self._world.now()
         subject = self._subject(request)
         if subject is None:
-            return decline("token", world.variant).response()
+            return bad_token(world.variant).response()
         refusal = world.faults.refusal()
         try:
             chat = self._read(request.headers, await request.body(), subject, started)
         except _MalformedError as error:
             return malformed(str(error)).response()
         if refusal is None and chat.info.model not in MODELS:
-            refusal = "model"
+            refusal = unknown_model
         if refusal is not None:
-            declined: Declined | None = decline(refusal, world.variant, model=chat.info.model, subject=subject)
+            declined: Declined | None = refusal(world.variant, chat.info.model, subject)
         else:
-            declined = object_to(chat.request)
+            declined = refuse_invalid(chat.request)
         if declined is None or declined.reached_provider:
             latency = world.faults.seconds("provider_stalls") or world.latency
             if latency:
                 await world.pause(latency)
+        world.served.append(world.now())
         if declined is None:
-            world.served.append(world.now())
-            return self._answer(chat, request.headers)
+            return self._answer(chat)
         if world.variant.refusals == "traced":
             self._trace(chat, Outcome(ended=world.now(), declined=declined))
         return declined.response({} if world.variant.refusals == "untraced" else self._feedback(chat))
 
     def _subject(self, request: Request) -> Subject | None:
-        revoked = self._world.faults.refusal() == "token"
+        revoked = self._world.faults.does("revoke_token")
         return None if revoked else self._world.credentials.subjects().get(bearer(request))
 
     def _read(self, headers: Headers, body: bytes, subject: Subject, started: Instant) -> Chat:
@@ -128,11 +121,14 @@ class _Gateway:
             destination=world.configurations.destination(info),
         )
 
-    def _answer(self, chat: Chat, headers: Headers) -> Response:
+    def _answer(self, chat: Chat) -> Response:
         if self._world.faults.does("answer_other_shape"):
             return JSONResponse({"result": "pong", "took": 3}, headers=self._feedback(chat))
-        completion, cached = self._completion(chat, headers)
-        now = self._world.now()
+        world, now = self._world, self._world.now()
+        completion = complete(chat.request, number=world.clock.draw_hex(24), now=now)
+        cached = {"x-tfy-cache-status": "miss"}
+        if world.faults.does("answer_cached"):
+            cached = {"x-tfy-cache-status": "hit", "x-tfy-cached-trace-id": world.clock.draw_hex(32)}
         self._trace(chat, Outcome(ended=now, completion=completion, cached="x-tfy-cached-trace-id" in cached))
         took = (now - chat.started) * 1000
         shown = {
@@ -142,33 +138,17 @@ class _Gateway:
             "x-tfy-applied-configurations": json.dumps({"ratelimit": [], "budget": [], "loadbalance": []}),
             "server-timing": f"auth;dur=0.6, guardrails;dur=0.1, model;dur={took:.1f}, logging;dur=0.2",
         }
-        if chat.request.get("stream") is True:
-            return Response(as_events(completion), media_type="text/event-stream", headers=shown)
         return JSONResponse(completion, headers=shown)
-
-    def _completion(self, chat: Chat, headers: Headers) -> tuple[dict[str, object], dict[str, str]]:
-        """The completion, and the headers that say whether it comes from the cache."""
-        clock = self._world.clock
-        key = json.dumps(chat.request, sort_keys=True)
-        hit = self._cache.get(key) if "x-tfy-cache-config" in headers else None
-        completion = complete(chat.request, number=clock.draw_hex(24), now=self._world.now())
-        if self._world.faults.does("answer_cached"):
-            hit = (clock.draw_hex(32), completion)
-        if hit is not None:
-            return hit[1], {"x-tfy-cache-status": "hit", "x-tfy-cached-trace-id": hit[0]}
-        if "x-tfy-cache-config" in headers:
-            self._cache[key] = (chat.context.trace_id, completion)
-        return completion, {"x-tfy-cache-status": "miss"}
 
     def _trace(self, chat: Chat, outcome: Outcome) -> None:
         if not chat.context.recorded:
-            self._metrics.drops["should_trace_false"] += 1
+            self._world.span_metrics.drops["should_trace_false"] += 1
             return
         spans = make_spans(chat, outcome, self._world.clock.draw_hex)
         if self._world.faults.does("lose_at_collector"):
-            self._metrics.exported["failed", "connection_refused"] += len(spans)
+            self._world.span_metrics.exported["failed", "connection_refused"] += len(spans)
             return
-        self._metrics.exported["success", ""] += len(spans)
+        self._world.span_metrics.exported["success", ""] += len(spans)
         self._record(spans)
 
     def _feedback(self, chat: Chat) -> dict[str, str]:
@@ -208,31 +188,3 @@ def _object(header: str, name: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise _MalformedError(f"{name}: not a JSON object")
     return value
-
-
-class _SpanMetrics:
-    """Spans by what became of them: by outcome and reason those that were handed to the exporter, by reason those that were not."""
-
-    def __init__(self, started_at: Instant) -> None:
-        self.started_at = started_at
-        self.exported: Counter[tuple[str, str]] = Counter()
-        self.drops: Counter[str] = Counter()
-
-    def lines(self, prefix: str, requests: int, *, with_start: bool) -> Iterator[str]:
-        """The exposition; `with_start`: with the moment at which the process began, as most have it."""
-        tenant = f'tenant_name="{TENANT}"'
-        if with_start:
-            yield "# TYPE process_start_time_seconds gauge"
-            yield f"process_start_time_seconds {self.started_at:.3f}"
-        yield f"# TYPE {prefix}_requests_total counter"
-        yield f"{prefix}_requests_total{{{tenant}}} {requests}"
-        yield f"# HELP {prefix}_spans_accepted_total Spans handed to the exporter."
-        yield f"# TYPE {prefix}_spans_accepted_total counter"
-        yield f"{prefix}_spans_accepted_total{{{tenant}}} {self.exported.total()}"
-        yield f"# TYPE {prefix}_spans_exported_total counter"
-        for (outcome, reason), spans in sorted(self.exported.items()):
-            labels = f'{tenant},outcome="{outcome}"' + (f',reason="{reason}"' if reason else "")
-            yield f"{prefix}_spans_exported_total{{{labels}}} {spans}"
-        yield f"# TYPE {prefix}_span_drops_total counter"
-        for reason, spans in sorted(self.drops.items()):
-            yield f'{prefix}_span_drops_total{{{tenant},reason="{reason}"}} {spans}'

@@ -231,9 +231,9 @@ class OtherTraffic:
 
     # --- TrueFoundry's own store: what went through the gateway
 
-    def spans_matching(self, wanted: Sequence[Callable[[GatewaySpan], bool]], text: str) -> Stream[GatewaySpan]:
-        """Those that a query wants; `text` is the query as it was written: it may hold ids."""
-        return self._stream(self.span, wanted, text, of_gateway=True)
+    def spans_matching(self, wanted: Sequence[Callable[[GatewaySpan], bool]]) -> Stream[GatewaySpan]:
+        """Those that a query wants."""
+        return self._stream(self.span, wanted, of_gateway=True)
 
     def kept_between(self, start: Instant, end: Instant) -> Window:
         """A window, as far as the own store shows it already."""
@@ -253,10 +253,10 @@ class OtherTraffic:
 
     # --- Traceloop: everything, in the environment of the exporter's key
 
-    def rows_matching(self, wanted: Sequence[Callable[[Row], bool]], text: str) -> Stream[Row]:
-        """Those that a search wants; `text` is the search as it was written: it may hold ids."""
+    def rows_matching(self, wanted: Sequence[Callable[[Row], bool]]) -> Stream[Row]:
+        """Those that a search wants."""
         sampled = self._world.faults.does("sample_others")
-        return self._stream(self.row, wanted, text, left_out=_SAMPLED_OUT if sampled else frozenset())
+        return self._stream(self.row, wanted, left_out=_SAMPLED_OUT if sampled else frozenset())
 
     def requests_between(self, since: Instant, until: Instant) -> int:
         """How many requests of others our gateway served."""
@@ -302,11 +302,6 @@ class OtherTraffic:
         content = _filled(names, self._traffic.span_bytes - _json_size(row.of_list()), place)
         return replace(row, attributes={**row.attributes, **content})
 
-    def trace(self, trace_id: str) -> list[Row]:
-        """The rows of one trace; empty where it is none of theirs."""
-        rows = [(self.row(place), place) for place in sorted(self._traffic.named_in(trace_id))]
-        return [self.whole_row(row, place) for row, place in rows if row.trace_id == trace_id]
-
     def as_it_comes(self, page: Sequence[Row]) -> list[Row]:
         """The page as it might come: neighbours within a few milliseconds stand the wrong way round here and there."""
         rows = list(page)
@@ -324,7 +319,6 @@ class OtherTraffic:
         self,
         build: Callable[[Position], T],
         wanted: Sequence[Callable[[T], bool]],
-        text: str,
         *,
         of_gateway: bool = False,
         left_out: frozenset[int] = frozenset(),
@@ -335,8 +329,7 @@ class OtherTraffic:
             if (kind.asked_by is not None or not of_gateway) and number not in left_out
             for position in range(self._traffic.spans)
         ]
-        named = self._traffic.named_in(text)
-        return Stream(self._traffic, build, samples=samples, turns=len(OTHER_REQUESTS), wanted=wanted, named=named)
+        return Stream(self._traffic, build, samples=samples, turns=len(OTHER_REQUESTS), wanted=wanted)
 
 
 def _kind_of(place: Position) -> OtherRequest:

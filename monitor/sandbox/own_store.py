@@ -77,14 +77,14 @@ def query_spans(spans: Iterable[GatewaySpan], query: Query, *, now: Instant, oth
     end = now if query.get("endTime") is None else _moment(query["endTime"], "endTime")
     selects = [_by_destination(query), *_by_lists(query), *_by_filters(query)]
     direction = query.get("sortDirection", "desc")
-    if direction not in {"asc", "desc"}:
+    if direction not in ("asc", "desc"):  # of JSON it may be anything, hashable or not
         raise BadQuery("sortDirection must be one of asc, desc")
     descending = direction == "desc"
     limit, offset = _limit(query), _offset(query)
 
     found = [span for span in spans if start <= span.start / 1e9 <= end and all(select(span) for select in selects)]
     found.sort(key=_rank, reverse=descending)
-    theirs = others.spans_matching(selects, str(query)).walks(others.kept_between(start, end), descending=descending)
+    theirs = others.spans_matching(selects).walks(others.kept_between(start, end), descending=descending)
     ours: Iterator[tuple[GatewaySpan, Position | None]] = ((span, None) for span in found)
     ordered = merge(ours, *theirs, key=lambda pair: _rank(pair[0]), reverse=descending)
     shown = list(islice(ordered, offset, offset + limit + 1))

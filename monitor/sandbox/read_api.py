@@ -1,4 +1,4 @@
-"""Traceloop's read API: the documented warehouse, and the undocumented routes that Traceloop's own MCP server uses.
+"""Traceloop's read API: the documented warehouse, and the undocumented route to one trace that Traceloop's own MCP server uses.
 
 https://www.traceloop.com/docs/api-reference/warehouse/get_spans and https://github.com/traceloop/opentelemetry-mcp-server.
 """
@@ -12,7 +12,6 @@ from itertools import islice
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from monitor.sandbox.asgi import json_object
 from monitor.sandbox.operators import TRACELOOP
 from monitor.sandbox.other_requests import OtherTraffic
 from monitor.sandbox.rows import Row
@@ -37,17 +36,6 @@ COLUMNS: Columns = {
 }
 """What the documentation names; everything else is an attribute."""
 WITH_TRACE_ID: Columns = {**COLUMNS, "trace_id": lambda row: row.trace_id}
-_SORTS: Mapping[str, Callable[[Row], int | str]] = {
-    "timestamp": lambda row: row.timestamp,
-    "duration_ms": lambda row: row.duration,
-    "span_name": lambda row: row.name,
-    "trace_id": lambda row: row.trace_id,
-    "total_tokens": lambda row: row.total_tokens,
-    "traceloop_workflow_name": lambda row: row.workflow,
-    "traceloop_entity_name": lambda row: row.attributes.get("traceloop.entity.name", ""),
-    "llm_usage_total_tokens": lambda row: row.total_tokens,
-    "llm_response_model": lambda row: row.attributes.get("llm.response.model", ""),
-}
 
 
 class BadSearch(ValueError):
@@ -56,42 +44,38 @@ class BadSearch(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What somebody wants to see, as far as every search says it alike; `since` is None where no beginning was given.
+    """What somebody wants to see, in the warehouse; `since` is None where no beginning was given.
 
     `after`: where the page begins, in the order asked for: a moment in milliseconds; 0 is the first page.
     """
 
     environment: str
-    text: str
     wanted: Sequence[Wanted]
     since: int | None
     until: int
     after: int
     descending: bool
-    sort_by: str
     limit: int
 
     @classmethod
     def read(cls, environment: str, parameters: Parameters, wanted: Sequence[Wanted]) -> "Search":
-        """Read a query or a body. Raises BadSearch."""
-        order, sort_by = parameters.get("sort_order", "ASC"), str(parameters.get("sort_by") or "timestamp")
+        """Read a query. Raises BadSearch."""
+        order = parameters.get("sort_order", "ASC")
         begins = parameters.get("from_timestamp_sec") not in (None, "")
         limit = _number(parameters, "limit", _USUAL_ROWS)
-        if order not in {"ASC", "DESC"}:
+        if order not in ("ASC", "DESC"):  # of JSON it may be anything, hashable or not
             raise BadSearch("sort_order must be ASC or DESC")
-        if sort_by not in _SORTS:
-            raise BadSearch(f"sort_by must be one of {', '.join(_SORTS)}")
+        if parameters.get("sort_by", "timestamp") != "timestamp":
+            raise BadSearch("this sandbox sorts by timestamp only")
         if limit < 1:
             raise BadSearch("limit must be positive")
         return cls(
             environment=environment,
-            text=str(parameters),
             wanted=[lambda row: row.environment == environment, *wanted],
             since=_number(parameters, "from_timestamp_sec", 0) if begins else None,
             until=_number(parameters, "to_timestamp_sec", 2**40),
             after=_number(parameters, "cursor", 0),
             descending=order == "DESC",
-            sort_by=sort_by,
             limit=min(limit, _MOST_ROWS),
         )
 
@@ -108,7 +92,7 @@ class ReadApi:
         self._world = world
 
     async def trace(self, request: Request, environment: str) -> Response:
-        """All spans of a trace; `{"spans":null}` for one that is not there."""
+        """All spans of a trace, which is never one of other people's; `{"spans":null}` for one that is not there."""
         match self._world.variant.trace_route:
             case "401":
                 return JSONResponse({"error": "Unauthorized"}, 401)
@@ -120,8 +104,10 @@ class ReadApi:
         everywhere = self._world.variant.trace_scope == "project"
         found = [
             row.of_trace()
-            for row in self._rows_of_trace(request.path_params["trace_id"])
-            if row.visible_at <= now and (everywhere or row.environment == environment)
+            for row in self._world.rows
+            if row.trace_id == request.path_params["trace_id"]
+            and row.visible_at <= now
+            and (everywhere or row.environment == environment)
         ]
         return JSONResponse({"spans": found or None})
 
@@ -132,38 +118,7 @@ class ReadApi:
             search = Search.read(environment, parameters, self._asked(parameters))
         except BadSearch as error:
             return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse({"spans": self._page(search, Row.of_list)})
-
-    async def search_spans(self, request: Request, environment: str) -> Response:
-        """Search by a body of filters."""
-        return await self._search(request, environment, "spans", [], Row.of_list)
-
-    async def search_roots(self, request: Request, environment: str) -> Response:
-        """The same among spans without a parent."""
-
-        def shown(row: Row) -> dict[str, object]:
-            trace = self._rows_of_trace(row.trace_id)
-            return {
-                **row.of_list(),
-                "total_tokens": sum(each.total_tokens for each in trace),
-                "span_count": len(trace),
-            }
-
-        return await self._search(request, environment, "root_spans", [lambda row: not row.parent_id], shown)
-
-    async def workflow_names(self, request: Request, environment: str) -> Response:
-        """The names of the workflows of a time window, in milliseconds."""
-        try:
-            start, end = (int(request.query_params.get(name, "")) for name in ("start_time", "end_time"))
-        except ValueError:
-            return JSONResponse({"error": "start_time and end_time are required"}, 400)
-        search = Search.read(environment, {}, [lambda row: bool(row.workflow)])
-        names = {row.workflow for row in self._found(search) if start <= row.timestamp <= end}
-        others = OtherTraffic(self._world)
-        window = _everywhere(start, min(end, others.latest_listed()))
-        for walk in others.rows_matching(search.wanted, search.text).walks(window, descending=False):
-            names |= {row.workflow for row, _ in islice(walk, 1)}  # all of a kind have the same
-        return JSONResponse(sorted(names))
+        return JSONResponse({"spans": self._page(search)})
 
     def _asked(self, parameters: Mapping[str, str]) -> list[Wanted]:
         """What the parameters of the warehouse ask for, as far as it listens. Raises BadSearch."""
@@ -179,48 +134,23 @@ class ReadApi:
         except ValueError:
             raise BadSearch("filters must be JSON") from None
         wanted = [_wanted(columns, name, "equals", value) for name, value in unknown.items()]
-        wanted += _filters(_list(rules), key="id", columns=columns)
+        wanted += _filters(_list(rules), columns)
         if how == "silent" and wanted:
             return [lambda _: False]
         exact = [(column, parameters[name]) for name, column in _EXACT.items() if name in parameters]
         return [lambda row: all(column(row) == value for column, value in exact), *wanted]
-
-    async def _search(
-        self,
-        request: Request,
-        environment: str,
-        name: str,
-        wanted: Sequence[Wanted],
-        shape: Callable[[Row], dict[str, object]],
-    ) -> Response:
-        body = await json_object(request)
-        if body is None:
-            return JSONResponse({"error": "invalid request body"}, 400)
-        try:
-            filters = _filters(_list(body.get("filters")), key="field", columns=COLUMNS)
-            slugs = _list(body.get("environments"))
-            filters.append(lambda row: not slugs or row.environment in slugs)
-            search = Search.read(environment, body, [*filters, *wanted])
-        except BadSearch as error:
-            return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse({name: self._page(search, shape)})
-
-    def _rows_of_trace(self, trace_id: str) -> list[Row]:
-        """All rows of a trace, visible or not."""
-        ours = [row for row in self._world.rows if row.trace_id == trace_id]
-        return ours or OtherTraffic(self._world).trace(trace_id)
 
     def _found(self, search: Search) -> list[Row]:
         """What a search finds of that which was really sent."""
         now = self._world.now()
         return [row for row in self._world.rows if row.listed_at <= now and search.wants(row)]
 
-    def _page(self, search: Search, shape: Callable[[Row], dict[str, object]]) -> dict[str, object]:
+    def _page(self, search: Search) -> dict[str, object]:
         """One page. The cursor is the last row's timestamp in milliseconds, and never empty: `-1` after the last page."""
-        key, descending = _SORTS[search.sort_by], search.descending
+        descending = search.descending
         after = 0 if self._world.faults.does("ignore_cursor") else search.after
         rows = self._found(search)
-        ordered = sorted(rows, key=lambda row: (key(row), row.span_id), reverse=descending)
+        ordered = sorted(rows, key=lambda row: (row.timestamp, row.span_id), reverse=descending)
         ours: Iterator[tuple[Row, Position | None]] = (
             (row, None)
             for row in ordered
@@ -228,7 +158,7 @@ class ReadApi:
         )
 
         others = OtherTraffic(self._world)
-        stream = others.rows_matching(search.wanted, search.text)
+        stream = others.rows_matching(search.wanted)
         until = min(search.until * 1000, others.latest_listed())
         since = until - _UNBOUNDED if search.since is None else search.since * 1000
         left = (since, until)
@@ -236,13 +166,11 @@ class ReadApi:
             left = (since, min(until, after - 1)) if descending else (max(since, after + 1), until)
 
         theirs = stream.walks(_everywhere(*left), descending=descending)
-        found = merge(ours, *theirs, key=lambda pair: key(pair[0]), reverse=descending)
+        found = merge(ours, *theirs, key=lambda pair: pair[0].timestamp, reverse=descending)
         first = islice(found, search.limit)
-        page = [row if place is None else others.whole_row(row, place) for row, place in first]
-        if search.sort_by == "timestamp":
-            page = others.as_it_comes(page)
+        page = others.as_it_comes([row if place is None else others.whole_row(row, place) for row, place in first])
         return {
-            "data": [shape(row) for row in page],
+            "data": [row.of_list() for row in page],
             "page_size": len(page),
             "total_results": len(rows) + stream.count(_everywhere(since, until)),
             "next_cursor": str(page[-1].timestamp) if page else "-1",
@@ -272,15 +200,13 @@ def _list(value: object) -> list[object]:
     return value
 
 
-def _filters(rules: Sequence[object], *, key: str, columns: Columns) -> list[Wanted]:
-    """Filters as objects; the field is called `id` in the warehouse and `field` in the searches. Raises BadSearch."""
+def _filters(rules: Sequence[object], columns: Columns) -> list[Wanted]:
+    """Filters as objects, whose field is called `id`. Raises BadSearch."""
     found: list[Wanted] = []
     for rule in rules:
-        if not isinstance(rule, Mapping) or not isinstance(rule.get(key), str):
-            raise BadSearch(f"each filter needs {key}, operator and value")
-        if rule.get("value_type", "string") not in {"string", "number", "boolean"}:
-            raise BadSearch("value_type must be string, number or boolean")
-        found.append(_wanted(columns, str(rule[key]), str(rule.get("operator")), rule.get("value")))
+        if not isinstance(rule, Mapping) or not isinstance(rule.get("id"), str):
+            raise BadSearch("each filter needs id, operator and value")
+        found.append(_wanted(columns, str(rule["id"]), str(rule.get("operator")), rule.get("value")))
     return found
 
 

@@ -65,7 +65,7 @@ class Row:
         }
 
     def of_list(self) -> dict[str, object]:
-        """The shape of the warehouse and of the searches: prompts, completions, input and output moved out."""
+        """The shape of the warehouse: prompts, completions, input and output moved out."""
         prompts, completions = (
             {key: value for key, value in self.attributes.items() if key.startswith(prefixes)}
             for prefixes in (_PROMPTS, _COMPLETIONS)

@@ -1,7 +1,7 @@
 """The sandbox as a whole: four services and an exporter over one world, and the API by which it is looked at, broken and fixed."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from starlette.requests import Request
@@ -16,14 +16,14 @@ from monitor.ports import Clock
 from monitor.redaction import Redactor
 from monitor.sandbox.asgi import WithTransportFaults, json_object, routed, with_request_log
 from monitor.sandbox.control_plane import control_plane_app
-from monitor.sandbox.credentials import CHANNEL, ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL, ON_CALL, PROJECT, StoreKind
+from monitor.sandbox.credentials import CHANNEL, ENVIRONMENT, EXPORTED_ATTRIBUTE, MODEL, ON_CALL, PROJECT, BackendKind
 from monitor.sandbox.exporter import Exporter
 from monitor.sandbox.fault_table import FAULTS
 from monitor.sandbox.faults import Host
 from monitor.sandbox.gateway import gateway_app
 from monitor.sandbox.phoenix import phoenix_app
 from monitor.sandbox.ports import LOOPBACK, Ports
-from monitor.sandbox.slack import CheckMessage, check_size, slack_app
+from monitor.sandbox.slack import CheckMessage, SlackApi, check_size
 from monitor.sandbox.slack_socket import NotPressed
 from monitor.sandbox.spans import GatewaySpan
 from monitor.sandbox.traceloop import traceloop_app
@@ -61,7 +61,7 @@ class Sandbox:
         check_message: CheckMessage = check_size,
         domain: str = "",
         ports: Ports | None = None,
-        backend: StoreKind = StoreKind.TRACELOOP,
+        backend: BackendKind = BackendKind.TRACELOOP,
     ) -> None:
         self._ports = ports
         self._first_variant = variant
@@ -95,8 +95,8 @@ class Sandbox:
         services: dict[Host, ASGIApp] = {
             Host.CONTROL_PLANE: control_plane_app(world, faulty(gateway, Host.GATEWAY, proxied=True)),
             Host.GATEWAY: gateway,
-            Host.TRACELOOP: traceloop_app(world) if world.backend is StoreKind.TRACELOOP else phoenix_app(world),
-            Host.SLACK: slack_app(world.slack, world.faults, world.clock, world.time_factor),
+            Host.TRACELOOP: traceloop_app(world) if world.backend is BackendKind.TRACELOOP else phoenix_app(world),
+            Host.SLACK: SlackApi(world.slack, world.faults, world.clock, world.time_factor).app(),
         }
         served = {
             host: with_request_log(faulty(app, host), host, world.requests, world.now) for host, app in services.items()
@@ -175,7 +175,7 @@ class Sandbox:
     def _backend(self) -> dict[str, object]:
         """The section of the backend."""
         kind, url, keys = self.world.backend, self.traceloop_url, self.world.credentials.keys
-        if kind is not StoreKind.TRACELOOP:
+        if kind is not BackendKind.TRACELOOP:
             key = {"api_key": keys[ENVIRONMENT]} if kind.authenticates else {}
             return {"phoenix": {"url": url, "project": PROJECT, **key}}
         others = {slug: {"api_key": key} for slug, key in keys.items() if slug != ENVIRONMENT}
@@ -240,7 +240,7 @@ async def serve(
     content: bool = False,
     traffic: Traffic = NO_TRAFFIC,
     check_message: CheckMessage = check_size,
-    backend: StoreKind = StoreKind.TRACELOOP,
+    backend: BackendKind = BackendKind.TRACELOOP,
     name: str = LOOPBACK,
 ) -> AsyncIterator[Sandbox]:
     """Run the sandbox on loopback, or where `name` leads to, from `port_base` on or on free ports, in the running event loop.
@@ -267,54 +267,44 @@ async def serve(
 
 # --- the control API, for people and for tests in other languages
 
-_HELP = {
-    "GET /state": "what is broken, which dialect, what was exported",
-    "GET /configuration": "the configuration of a monitor that watches this sandbox",
-    "GET /faults": "every fault there is",
-    "POST /faults/{name}": 'set one; body {"seconds": n} replaces its delays',
-    "DELETE /faults[/{name}]": "fix one, or all",
-    "GET, POST /dialect": 'body {"switch": "value"}',
-    "GET, POST /traffic": f'how busy others are; body {{"traffic": "20x3x8000"}}: {ALLOWED}',
-    "GET /messages": "what was posted to Slack",
-    "POST /press": 'press a button in Slack; body {"action": "acknowledge" | "silence-1h" | "check-now", "user", "name", "ts"}',
-    "GET /answers": "what those who pressed were answered",
-    "GET /traces": "what Traceloop has taken in",
-    "GET /requests": "the last 200 requests of every service; ?since=SECONDS: up to 5,000 since then",
-    "POST /reset": "begin anew",
-}
+Handler = Callable[[Request], Awaitable[Response]]
+
+_PRESS = '{"action": "acknowledge" | "silence-1h" | "check-now", "user", "name", "ts"}'
+_REQUESTS = "the last 200 requests of every service; ?since=SECONDS: up to 5,000 since then"
 
 
 def control_app(sandbox: Sandbox) -> ASGIApp:
     """The ASGI application."""
     api = _Control(sandbox)
-    return routed(
-        [
-            Route("/", api.help),
-            Route("/state", api.state),
-            Route("/configuration", api.configuration),
-            Route("/faults", api.list_faults, methods=["GET"]),
-            Route("/faults", api.fix, methods=["DELETE"]),
-            Route("/faults/{name}", api.break_, methods=["POST", "PUT"]),
-            Route("/faults/{name}", api.fix, methods=["DELETE"]),
-            Route("/dialect", api.variant, methods=["GET", "POST"]),
-            Route("/traffic", api.traffic, methods=["GET", "POST"]),
-            Route("/messages", api.messages, methods=["GET"]),
-            Route("/press", api.press, methods=["POST"]),
-            Route("/answers", api.answers, methods=["GET"]),
-            Route("/traces", api.traces, methods=["GET"]),
-            Route("/requests", api.requests, methods=["GET"]),
-            Route("/reset", api.reset, methods=["POST"]),
-        ]
+    table: tuple[tuple[str, str, Handler, str], ...] = (
+        ("GET", "/state", api.state, "what is broken, which dialect, what was exported"),
+        ("GET", "/configuration", api.configuration, "the configuration of a monitor that watches this sandbox"),
+        ("GET", "/faults", api.list_faults, "every fault there is"),
+        ("POST, PUT", "/faults/{name}", api.break_, 'set one; body {"seconds": n} replaces its delays'),
+        ("DELETE", "/faults", api.fix, "fix all"),
+        ("DELETE", "/faults/{name}", api.fix, "fix one"),
+        ("GET, POST", "/dialect", api.variant, 'body {"switch": "value"}'),
+        ("GET, POST", "/traffic", api.traffic, f'how busy others are; body {{"traffic": "20x3x8000"}}: {ALLOWED}'),
+        ("GET", "/messages", api.messages, "what was posted to Slack"),
+        ("POST", "/press", api.press, f"press a button in Slack; body {_PRESS}"),
+        ("GET", "/answers", api.answers, "what those who pressed were answered"),
+        ("GET", "/traces", api.traces, "what Traceloop has taken in"),
+        ("GET", "/requests", api.requests, _REQUESTS),
+        ("POST", "/reset", api.reset, "begin anew"),
     )
+    said = JSONResponse({f"{methods} {path}": about for methods, path, _, about in table})
+
+    async def root(_request: Request) -> Response:
+        return said
+
+    routes = [Route(path, serve, methods=methods.split(", ")) for methods, path, serve, _ in table]
+    return routed([Route("/", root), *routes])
 
 
 class _Control:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._world = sandbox.world
-
-    async def help(self, _request: Request) -> Response:
-        return JSONResponse(_HELP)
 
     async def state(self, _request: Request) -> Response:
         return JSONResponse(self._sandbox.state())
@@ -369,7 +359,7 @@ class _Control:
     async def traffic(self, request: Request) -> Response:
         """How busy others are; a POST makes them busier or quieter."""
         if request.method == "POST":
-            if self._world.backend is not StoreKind.TRACELOOP:
+            if self._world.backend is not BackendKind.TRACELOOP:
                 return _error(400, NOT_IN_PHOENIX)
             try:
                 self._world.traffic = change_traffic(self._world.traffic, await json_object(request) or {})
@@ -385,7 +375,7 @@ class _Control:
         """A button of the message at `ts`; of the newest root without it."""
         asked = {name: str(value) for name, value in (await json_object(request) or {}).items()}
         slack, ts = self._world.slack, asked.pop("ts", None)
-        message = next((each for each in reversed(slack.roots) if ts in {None, each.ts}), None)
+        message = next((each for each in reversed(slack.roots) if ts in (None, each.ts)), None)
         if message is None or not {"action"} <= set(asked) <= {"action", "user", "name"}:
             return _error(400, "there is no such message" if message is None else "give action, and user, name or ts")
         host = self._sandbox.slack_api_url.split("/")[2]

@@ -2,7 +2,7 @@
 
 Presses of buttons are in `slack_socket`.
 
-https://docs.slack.dev/reference/methods/chat.postMessage, …/chat.update, …/reactions.add, …/auth.test and
+https://docs.slack.dev/reference/methods/chat.postMessage, …/chat.update, …/auth.test and
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks.
 """
 
@@ -31,9 +31,9 @@ CheckMessage = Callable[[Payload], list[str]]
 _MOST_MESSAGES = 5_000
 _LONGEST_TEXT = 40_000
 _MOST_BLOCKS = 50
-_SCOPES = "chat:write,chat:write.public,reactions:write"
+_SCOPES = "chat:write,chat:write.public"
 _BURST = 3.0
-_STATUS_OF = {"channel_not_found": 404, "channel_is_archived": 410, "no_service": 404, "invalid_token": 403}
+_STATUS_OF = {"channel_not_found": 404, "invalid_token": 403}
 _BOT_USER = "U0SANDBOX01"
 
 
@@ -72,7 +72,6 @@ class Message:
     broadcast: bool = False
     webhook: bool = False
     versions: list[str] = field(default_factory=list)
-    reactions: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
         """Everything, for the control API."""
@@ -133,7 +132,7 @@ class Workspace:
             blocks=_list(payload.get("blocks")),
             attachments=_list(payload.get("attachments")),
             thread_ts=str(thread_ts) if thread_ts is not None else None,
-            broadcast=payload.get("reply_broadcast") in {True, "true", "1"},
+            broadcast=payload.get("reply_broadcast") in (True, "true", "1"),
             webhook=webhook,
         )
         self.messages.append(message)
@@ -141,7 +140,7 @@ class Workspace:
 
     def update(self, payload: Payload) -> Message:
         """Edit a message of the bot's own. Blocks that are not named stay."""
-        message = self._owned(payload, "ts")
+        message = self._owned(payload)
         self._refuse_unfit(payload)
         message.versions.append(message.text)
         message.text = str(payload.get("text") or "")
@@ -150,24 +149,14 @@ class Workspace:
                 setattr(message, name, _list(payload[name]))
         return message
 
-    def react(self, payload: Payload) -> None:
-        """Add a reaction."""
-        message = self._owned(payload, "timestamp")
-        name = str(payload.get("name") or "").strip(":")
-        if not name:
-            raise SlackError("invalid_name")
-        if name in message.reactions:
-            raise SlackError("already_reacted")
-        message.reactions.append(name)
-
     def _find(self, channel: str, ts: object) -> Message | None:
         return next((each for each in self.messages if each.channel == channel and each.ts == ts), None)
 
-    def _owned(self, payload: Payload, key: str) -> Message:
+    def _owned(self, payload: Payload) -> Message:
         channel = payload.get("channel")
         if channel not in self.channels:  # editing takes an id, never a name
             raise SlackError("channel_not_found")
-        message = self._find(str(channel), payload.get(key))
+        message = self._find(str(channel), payload.get("ts"))
         if message is None:
             raise SlackError("message_not_found")
         if message.webhook:
@@ -176,7 +165,7 @@ class Workspace:
 
     def _channel(self, named: object) -> str:
         name = str(named or "").removeprefix("#")
-        channel = next((known for known, title in self.channels.items() if name in {known, title}), None)
+        channel = next((known for known, title in self.channels.items() if name in (known, title)), None)
         if channel is None:
             raise SlackError("channel_not_found")
         if channel == ARCHIVED_CHANNEL:
@@ -199,12 +188,9 @@ def _list(value: object) -> list[object]:
 # --- the Web API and the incoming webhook
 
 
-def slack_app(workspace: Workspace, faults: ActiveFaults, clock: Clock, time_factor: float) -> ASGIApp:
+class SlackApi:
     """The Web API and the incoming webhook of a workspace."""
-    return _SlackApi(workspace, faults, clock, time_factor).app()
 
-
-class _SlackApi:
     def __init__(self, workspace: Workspace, faults: ActiveFaults, clock: Clock, time_factor: float) -> None:
         self._workspace = workspace
         self._faults = faults
@@ -213,12 +199,12 @@ class _SlackApi:
         self._paces: dict[str, tuple[Instant, float]] = {}
 
     def app(self) -> ASGIApp:
+        """The ASGI application."""
         methods = {
             "auth.test": self._auth_test,
             "chat.postMessage": self._post_message,
             "chat.update": self._update,
             "usergroups.users.list": self._list_members,
-            "reactions.add": self._add_reaction,
         }
 
         async def call(request: Request) -> Response:
@@ -274,29 +260,24 @@ class _SlackApi:
         return {"users": list(socket_mode.groups[str(payload["usergroup"])])}
 
     def _post_message(self, payload: Payload) -> Payload:
-        self._obstruct(payload)
+        self._raise_faults(payload)
         self._pace(payload)
         message = self._workspace.post(payload)
         return {"channel": message.channel, "ts": message.ts, "message": message.as_slack()}
 
     def _update(self, payload: Payload) -> Payload:
-        self._obstruct(payload)
+        self._raise_faults(payload)
         if self._faults.does("slack_edit_closed"):
             raise SlackError("edit_window_closed")
         message = self._workspace.update(payload)
         return {"channel": message.channel, "ts": message.ts, "text": message.text, "message": message.as_slack()}
-
-    def _add_reaction(self, payload: Payload) -> Payload:
-        self._obstruct(payload)
-        self._workspace.react(payload)
-        return {}
 
     async def _webhook(self, request: Request) -> Response:
         if request.url.path != self._workspace.webhook_path:
             return PlainTextResponse("no_service", status_code=404)
         try:
             payload = await _payload(request)
-            self._obstruct(payload)
+            self._raise_faults(payload)
             self._pace(payload)
             self._workspace.post(payload, webhook=True)
         except SlackError as error:
@@ -316,8 +297,10 @@ class _SlackApi:
             return JSONResponse({"ok": False, "error": "expired_url"}, status_code=404)
         return PlainTextResponse("ok")
 
-    def _obstruct(self, payload: Payload) -> None:
-        """Act out the faults that hinder posting."""
+    def _raise_faults(self, payload: Payload) -> None:
+        """Raise what the set faults make of posting. A revoked app has no webhook either."""
+        if self._faults.does("slack_invalid_auth"):
+            raise SlackError("invalid_auth")
         if self._faults.does("slack_channel_not_found"):
             raise SlackError("channel_not_found")
         if self._faults.does("slack_forgets") and (payload.get("ts") or payload.get("thread_ts")):

@@ -6,7 +6,6 @@ https://docs.slack.dev/apis/events-api/using-socket-mode and https://docs.slack.
 import json
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -120,9 +119,3 @@ class SocketMode:
             return False
         self.answers.append(dict(payload))
         return True
-
-    async def close(self) -> None:
-        """End every connection."""
-        for socket in list(self.sockets):
-            with suppress(RuntimeError):
-                await socket.close()

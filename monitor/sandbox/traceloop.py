@@ -1,4 +1,4 @@
-"""Traceloop behind its Kong and Cloudflare: one host for the OTLP ingest and the read API.
+"""Traceloop behind its Kong and Cloudflare: one host for the OTLP ingest and the read API, as far as the monitor asks for it.
 
 Headers, the 401 and the 404 are those of recorded answers of api.traceloop.com
 (https://github.com/traceloop/openllmetry-js, `packages/traceloop-sdk/recordings`). The ingest is as
@@ -45,30 +45,13 @@ def traceloop_app(world: World) -> ASGIApp:
 
         return endpoint
 
-    project = "/v2/projects/default"
     table: tuple[tuple[str, str, Serve], ...] = (
         ("POST", "/v1/traces", ingest.traces),
-        ("POST", "/v1/metrics", ingest.others),
-        ("POST", "/v1/logs", ingest.others),
-        ("GET", "/v1/traceloop/prompts", _prompts),
-        ("GET", "/v1/traceloop/pii/tracing-allow-list", _allow_list),
         ("GET", "/v2/warehouse/spans", read.warehouse),
-        ("GET", f"{project}/traces/{{trace_id}}/spans", read.trace),
-        ("GET", f"{project}/spans/workflow-names", read.workflow_names),
-        ("POST", f"{project}/spans", read.search_spans),
-        ("POST", f"{project}/traces/root-spans", read.search_roots),
+        ("GET", "/v2/projects/default/traces/{trace_id}/spans", read.trace),
     )
     routes = [Route(path, guarded(serve), methods=[method]) for method, path, serve in table]
     return _behind_proxies(routed(routes, {404: _not_found, 405: _not_found}), world)
-
-
-async def _prompts(_request: Request, environment: str) -> Response:
-    """What the SDK polls: https://github.com/traceloop/openllmetry, `traceloop/sdk/fetcher.py`."""
-    return JSONResponse({"prompts": [], "environment": environment})
-
-
-async def _allow_list(_request: Request, _environment: str) -> Response:
-    return JSONResponse({"associationPropertyAllowList": []})
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:
@@ -107,7 +90,7 @@ class RefusedBody(Exception):
 
 
 class _Ingest:
-    """The `/v1/*` routes that take something in."""
+    """The route that takes something in."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -139,14 +122,6 @@ class _Ingest:
                 )
             )
         return self._answer(content_type)
-
-    async def others(self, request: Request, _environment: str) -> Response:
-        """Take in metrics or logs, which are not kept."""
-        try:
-            await body_of(request)
-        except RefusedBody as error:
-            return error.answer
-        return self._answer(PROTOBUF)
 
     def _answer(self, content_type: str, *, rejected: int = 0) -> Response:
         """A success in this variant; where spans are rejected, one that says so."""

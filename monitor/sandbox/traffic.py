@@ -6,10 +6,11 @@ gateways and services that are not ours, so no fault of ours touches it.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Generic, NamedTuple, TypeVar
 
 MOST_REQUESTS = 2_000
@@ -21,17 +22,6 @@ ALLOWED = (
 )
 
 _WORDS = re.compile(r"(\d+(?:\.\d+)?)(?:x(\d+))?(?:x(\d+))?")
-_IDS = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{16})(?![0-9a-f])")
-_TRACE_DIGITS = 32
-_POSITIONS = 32
-"""More than the most spans: a request and a position in it make one number."""
-_LATEST = 1 << 50
-_TRACE, _REST, _SPAN, _NONCE = (
-    0x9E37_79B9_7F4A_7C15,
-    0x6A09_E667_F3BC_C909,
-    0xBB67_AE85_84CA_A73B,
-    0x3C6E_F372_FE94_F82B,
-)
 
 
 class Position(NamedTuple):
@@ -39,11 +29,6 @@ class Position(NamedTuple):
 
     request: int
     position: int
-
-    @property
-    def number(self) -> int:
-        """Both as one."""
-        return self.request * _POSITIONS + self.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,35 +72,16 @@ class Traffic:
 
     def trace_id(self, root: Position) -> str:
         """The id of the trace that begins with this span; like the gateway's, a UUIDv7 that begins with the time."""
-        head, tail = (_mixed(root.number ^ salt) for salt in (_TRACE, _REST))
-        return f"{self.began(root):012x}7{head & 0xFFF:03x}{8 + (head >> 12) % 4:x}{tail >> 4:015x}"
+        digits = _digits("trace", root)
+        return f"{self.began(root):012x}7{digits[:3]}8{digits[3:18]}"
 
     def span_id(self, place: Position) -> str:
         """The id of a span."""
-        return f"{_mixed(place.number ^ _SPAN):016x}"
+        return _digits("span", place)[:16]
 
     def nonce(self, request: int) -> str:
         """What somebody else's canary has in its metadata."""
-        return f"gtm-{_mixed(request ^ _NONCE):016x}"
-
-    def named_in(self, text: str) -> set[Position]:
-        """The spans whose trace id, span id or nonce stands somewhere in a text, and those beside them."""
-        requests: set[int] = set()
-        for found in set(_IDS.findall(text)):
-            if len(found) == _TRACE_DIGITS:
-                began = int(found[:12], 16)
-                requests.update(
-                    request
-                    for position in range(self.spans)
-                    for request in self.requests(began, began, position)
-                    if self.trace_id(Position(request, position)) == found
-                )
-            else:
-                number = _unmixed(int(found, 16))
-                requests.update((number ^ _NONCE, (number ^ _SPAN) // _POSITIONS))
-        return {
-            Position(request, position) for request in requests if request < _LATEST for position in range(self.spans)
-        }
+        return f"gtm-{_digits('nonce', Position(request, 0))[:16]}"
 
 
 NO_TRAFFIC = Traffic()
@@ -153,8 +119,7 @@ class Stream(Generic[T]):
     """The spans of others that a search wants, counted and put in order without being made.
 
     Spans of one kind differ in their ids and times alone, so whether a search wants them is decided for one sample of each kind (the
-    first such span there ever was). Only those that are `named` in the search are looked at one by one: part of an id finds
-    nobody.
+    first such span there ever was). So a search by an id or a nonce finds none of theirs: the monitor looks for its own alone.
     """
 
     def __init__(
@@ -165,7 +130,6 @@ class Stream(Generic[T]):
         samples: Sequence[Position],
         turns: int,
         wanted: Sequence[Callable[[T], bool]],
-        named: Iterable[Position] = (),
     ) -> None:
         """`turns`: after how many requests the kinds come around again."""
 
@@ -173,50 +137,31 @@ class Stream(Generic[T]):
             span = build(place)
             return all(wants(span) for wants in wanted)
 
-        known = set(samples) if traffic.requests_per_second else set[Position]()
         self._traffic = traffic
         self._build = build
         self._turns = turns
-        self._kinds = [sample for sample in samples if sample in known and is_wanted(sample)]
-        candidates = [place for place in named if self._kind(place) in known]
-        self._exceptions = {place for place in candidates if is_wanted(place) != (self._kind(place) in self._kinds)}
-
-    def _kind(self, place: Position) -> Position:
-        return Position(place.request % self._turns, place.position)
+        self._kinds = [sample for sample in samples if traffic.requests_per_second and is_wanted(sample)]
 
     def _requests(self, kind: Position, window: Window) -> range:
         every = self._traffic.requests(*window(kind.position), kind.position)
         return range(every.start + (kind.request - every.start) % self._turns, every.stop, self._turns)
 
-    def _is_within(self, place: Position, window: Window) -> bool:
-        since, until = window(place.position)
-        return since <= self._traffic.began(place) <= until
-
     def count(self, window: Window) -> int:
         """How many there are."""
-        usual = sum(len(self._requests(kind, window)) for kind in self._kinds)
-        exceptions = [self._kind(place) in self._kinds for place in self._exceptions if self._is_within(place, window)]
-        return usual + exceptions.count(False) - exceptions.count(True)
+        return sum(len(self._requests(kind, window)) for kind in self._kinds)
 
     def walks(self, window: Window, *, descending: bool) -> list[Iterator[tuple[T, Position | None]]]:
         """For each kind its spans in the order of time, each made when its turn comes."""
-        usual = [
+        return [
             self._walk(kind.position, reversed(requests) if descending else iter(requests))
             for kind in self._kinds
             for requests in [self._requests(kind, window)]
         ]
-        others = [
-            iter([(self._build(place), place)])
-            for place in sorted(self._exceptions)
-            if self._kind(place) not in self._kinds and self._is_within(place, window)
-        ]
-        return [*usual, *others]
 
     def _walk(self, position: int, requests: Iterator[int]) -> Iterator[tuple[T, Position | None]]:
         for request in requests:
             place = Position(request, position)
-            if place not in self._exceptions:
-                yield self._build(place), place
+            yield self._build(place), place
 
 
 @lru_cache
@@ -225,20 +170,6 @@ def _ratio(rate: float) -> tuple[int, int]:
     return Fraction(str(rate)).as_integer_ratio()
 
 
-# What looks like chance and can be traced back, so that a search by an id need not try every span there is:
-# https://prng.di.unimi.it/splitmix64.c.
-_BITS = (1 << 64) - 1
-_FACTORS = (0xBF58_476D_1CE4_E5B9, 0x94D0_49BB_1331_11EB)
-_INVERSES = tuple(pow(factor, -1, 1 << 64) for factor in _FACTORS)
-
-
-def _mixed(number: int) -> int:
-    number = (number ^ number >> 30) * _FACTORS[0] & _BITS
-    number = (number ^ number >> 27) * _FACTORS[1] & _BITS
-    return number ^ number >> 31
-
-
-def _unmixed(number: int) -> int:
-    number = (number ^ number >> 31 ^ number >> 62) * _INVERSES[1] & _BITS
-    number = (number ^ number >> 27 ^ number >> 54) * _INVERSES[0] & _BITS
-    return number ^ number >> 30 ^ number >> 60
+def _digits(purpose: str, place: Position) -> str:
+    """Twenty hex digits that look like chance and are the same in every process."""
+    return blake2b(f"{purpose} {place.request} {place.position}".encode(), digest_size=10).hexdigest()

@@ -1,14 +1,14 @@
 """Everything the four services know: one state, one clock, one variant, one set of faults."""
 
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from monitor.core.model import Instant, Seconds
 from monitor.ports import Clock
 from monitor.sandbox.asgi import RequestSeen
 from monitor.sandbox.configurations import Configurations
-from monitor.sandbox.credentials import ENVIRONMENT, Credentials, StoreKind
+from monitor.sandbox.credentials import ENVIRONMENT, TENANT, BackendKind, Credentials
 from monitor.sandbox.faults import ActiveFaults
 from monitor.sandbox.rows import Row
 from monitor.sandbox.slack import CheckMessage, Workspace, check_size
@@ -43,6 +43,34 @@ class PhoenixSpan:
     visible_at: Instant
 
 
+class SpanMetrics:
+    """Spans by what became of them: by outcome and reason those that were handed to the exporter, by reason those that were not."""
+
+    def __init__(self, started_at: Instant) -> None:
+        self.started_at = started_at
+        self.exported: Counter[tuple[str, str]] = Counter()
+        self.drops: Counter[str] = Counter()
+
+    def lines(self, prefix: str, requests: int, *, with_start: bool) -> Iterator[str]:
+        """The exposition; `with_start`: with the moment at which the process began, as most have it."""
+        tenant = f'tenant_name="{TENANT}"'
+        if with_start:
+            yield "# TYPE process_start_time_seconds gauge"
+            yield f"process_start_time_seconds {self.started_at:.3f}"
+        yield f"# TYPE {prefix}_requests_total counter"
+        yield f"{prefix}_requests_total{{{tenant}}} {requests}"
+        yield f"# HELP {prefix}_spans_accepted_total Spans handed to the exporter."
+        yield f"# TYPE {prefix}_spans_accepted_total counter"
+        yield f"{prefix}_spans_accepted_total{{{tenant}}} {self.exported.total()}"
+        yield f"# TYPE {prefix}_spans_exported_total counter"
+        for (outcome, reason), spans in sorted(self.exported.items()):
+            labels = f'{tenant},outcome="{outcome}"' + (f',reason="{reason}"' if reason else "")
+            yield f"{prefix}_spans_exported_total{{{labels}}} {spans}"
+        yield f"# TYPE {prefix}_span_drops_total counter"
+        for reason, spans in sorted(self.drops.items()):
+            yield f'{prefix}_span_drops_total{{{tenant},reason="{reason}"}} {spans}'
+
+
 class World:
     """The state. Changing it is how a test, the control API or a demonstration breaks and fixes things."""
 
@@ -56,7 +84,7 @@ class World:
         latency: Seconds,
         traffic: Traffic = NO_TRAFFIC,
         check_message: CheckMessage = check_size,
-        backend: StoreKind = StoreKind.TRACELOOP,
+        backend: BackendKind = BackendKind.TRACELOOP,
     ) -> None:
         self.clock = clock
         self.variant = variant
@@ -72,7 +100,8 @@ class World:
         self.slack = Workspace(clock, self.credentials, check_message)
         self.own_spans: deque[KeptSpan] = deque(maxlen=_MOST_SPANS)
         self.rows: deque[Row] = deque(maxlen=_MOST_SPANS)
-        self.served: deque[Instant] = deque(maxlen=_MOST_SPANS)  # when the gateway served a request
+        self.served: deque[Instant] = deque(maxlen=_MOST_SPANS)  # when the gateway answered a request, or refused it
+        self.span_metrics = SpanMetrics(clock.now())
         self.phoenix_spans: deque[PhoenixSpan] = deque(maxlen=_MOST_SPANS)
         self.requests: deque[RequestSeen] = deque(maxlen=_MOST_REQUESTS)
 
@@ -110,6 +139,7 @@ class World:
             self.slack.socket_mode.answers,
         ):
             memory.clear()
+        self.span_metrics = SpanMetrics(self.now())
 
     # --- TrueFoundry
 

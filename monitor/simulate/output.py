@@ -1,4 +1,4 @@
-"""A simulation for people and for programs. Pure."""
+"""The report of a simulation for people and for programs. Pure."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -9,29 +9,29 @@ from typing import Any
 from monitor.core.incident import Reason
 from monitor.core.model import Instant, Seconds
 from monitor.settings.values import format_duration
+from monitor.simulate.simulation import Attempt, LogEntry, Outcome, Report, Simulation, Summary
 from monitor.simulate.slack import Shown, ShownIn
-from monitor.simulate.story import Attempt, Happened, Outcome, Simulation, Story, Summary
 
 _MARGIN = " " * 20
 _NOTIFIED_THEN = ("incidents", "messages", "mentions", "by_reason")
 
 
-def as_text(simulation: Simulation) -> str:
+def as_text(report: Report) -> str:
     """Every notice at its moment, as people read it in Slack; what happened besides in between; the sum."""
-    if simulation.until is None:
+    if report.until is None:
         lines = [
-            *_lines(simulation.story, lambda at: _stamp(at, simulation.start)),
+            *_lines(report.simulation, lambda at: _stamp(at, report.start)),
             "",
-            *_sum(simulation.story.summary()),
+            *_sum(report.simulation.summary()),
         ]
     else:
-        lines = [*_lines(simulation.story, _date), "", *_beside(simulation, simulation.until)]
+        lines = [*_lines(report.simulation, _date), "", *_beside(report, report.until)]
     return "\n".join(lines) + "\n"
 
 
-def _lines(story: Story, stamp: Callable[[Instant], str]) -> Iterator[str]:
-    for entry in story.entries:
-        if isinstance(entry, Happened):
+def _lines(simulation: Simulation, stamp: Callable[[Instant], str]) -> Iterator[str]:
+    for entry in simulation.entries:
+        if isinstance(entry, LogEntry):
             yield f"{stamp(entry.at)}- {entry.words}"
         else:
             yield f"{stamp(entry.until if entry.shown else entry.at)}{_heading(entry)}"
@@ -93,10 +93,10 @@ def _sum(summary: Summary) -> Iterator[str]:
         yield f"still open: {', '.join(summary.open)}"
 
 
-def _beside(simulation: Simulation, until: Instant) -> Iterator[str]:
+def _beside(report: Report, until: Instant) -> Iterator[str]:
     """Would this have paged us? Both columns count the same things."""
-    now, then = simulation.story.summary(), simulation.notified
-    yield f"{_date(simulation.start).strip()} to {_date(until).strip()} UTC"
+    now, then = report.simulation.summary(), report.notified
+    yield f"{_date(report.start).strip()} to {_date(until).strip()} UTC"
     yield f"{'':<12}{'replayed':>10}{'at the time':>14}"
     yield f"{'incidents':<12}{now.incidents + now.reopened:>10}{then.incidents:>14}"
     yield f"{'messages':<12}{now.messages:>10}{then.messages:>14}"
@@ -107,26 +107,20 @@ def _beside(simulation: Simulation, until: Instant) -> Iterator[str]:
         yield f"still open: {', '.join(now.open)}"
 
 
-def as_json(simulation: Simulation) -> dict[str, Any]:
+def as_json(report: Report) -> dict[str, Any]:
     """The same for programs: moments are Unix seconds, `after` counts from the start; `notified` is what was notified at the time."""
-    story = simulation.story
+    simulation = report.simulation
     return {
-        **(
-            {"start": simulation.start}
-            if simulation.until is None
-            else {"since": simulation.start, "until": simulation.until}
-        ),
-        "notices": [_notice(attempt, simulation.start) for attempt in story.attempts],
+        **({"start": report.start} if report.until is None else {"since": report.start, "until": report.until}),
+        "notices": [_notice(attempt, report.start) for attempt in simulation.attempts],
         "events": [
-            {"at": entry.at, "after": round(entry.at - simulation.start, 3), "text": entry.words}
-            for entry in story.entries
-            if isinstance(entry, Happened)
+            {"at": entry.at, "after": round(entry.at - report.start, 3), "text": entry.words}
+            for entry in simulation.entries
+            if isinstance(entry, LogEntry)
         ],
-        "summary": asdict(story.summary()),
+        "summary": asdict(simulation.summary()),
         **(
-            {}
-            if simulation.until is None
-            else {"notified": {key: getattr(simulation.notified, key) for key in _NOTIFIED_THEN}}
+            {} if report.until is None else {"notified": {key: getattr(report.notified, key) for key in _NOTIFIED_THEN}}
         ),
     }
 

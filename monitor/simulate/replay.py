@@ -19,9 +19,10 @@ from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.state import ArrivalPolicy, CheckState, Policy, TargetState
 from monitor.daemon.compose import silences_of
 from monitor.settings import Loaded
-from monitor.simulate.play import TICK, targets_of
+from monitor.simulate.simulate import TICK, targets_of
+from monitor.simulate.simulated_target import FINGERPRINT_KEY
+from monitor.simulate.simulation import Report, Simulation, Summary
 from monitor.simulate.slack import Slack
-from monitor.simulate.story import Simulation, Story, Summary
 from monitor.store import Recorded
 from monitor.store.snapshot import Snapshot
 
@@ -30,41 +31,41 @@ _NOBODY_LOOKED: Seconds = 300.0
 """After so long without a single input there was no daemon, and nobody was reminded of anything."""
 
 
-def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], since: Instant) -> Simulation | None:
+def replay(loaded: Loaded, snapshot: Snapshot, names: Sequence[TargetName], since: Instant) -> Report | None:
     """Apply and report what was recorded since then; None if nothing was."""
     history = [entry for entry in snapshot.history if entry.target in names]
     if not history:
         return None
     settings = loaded.settings
     begin = max(since, min(entry.at for entry in history))
-    targets = targets_of(settings, snapshot.fingerprint_key or bytes(32))
+    targets = targets_of(settings, snapshot.fingerprint_key or FINGERPRINT_KEY)
     silences = (*silences_of(settings), *snapshot.state.silences)
-    story = Story({name: targets[name] for name in names}, Slack(settings.server.external_url), silences)
+    simulation = Simulation({name: targets[name] for name in names}, Slack(settings.server.external_url), silences)
     moments: list[tuple[Instant, TargetName, Input]] = []
     for name in names:
         mine = [entry for entry in history if entry.target == name]
-        story.states[name] = _before(
+        simulation.states[name] = _before(
             snapshot.state.targets.get(name, TargetState(target=name)), mine, targets[name].policy
         )
         moments += [(at, name, given) for at, given in _moments(mine, targets[name].policy) if at >= begin]
     now = begin
     for at, name, given in sorted(moments, key=lambda moment: moment[0]):
-        now = _pass_time(story, now, at)
-        story.apply(name, given, now)
-        story.deliver(now)
-    until = _pass_time(story, now, now + _AFTERWARDS)
-    return Simulation(start=begin, until=until, story=story, notified=_notified_then(snapshot, history, begin))
+        now = _pass_time(simulation, now, at)
+        simulation.apply(name, given, now)
+        simulation.deliver(now)
+    until = _pass_time(simulation, now, now + _AFTERWARDS)
+    return Report(start=begin, until=until, simulation=simulation, notified=_notified_then(snapshot, history, begin))
 
 
-def _pass_time(story: Story, now: Instant, until: Instant) -> Instant:
+def _pass_time(simulation: Simulation, now: Instant, until: Instant) -> Instant:
     """Time passes as it does in a daemon; where there was none, it passes unnoticed."""
     if until - now >= _NOBODY_LOOKED:
         return until
     while now < until:
-        now = min(until, now + TICK, story.next_delivery(now))
-        for name in story.states if now < until else ():
-            story.apply(name, Ticked(at=now), now)
-        story.deliver(now)
+        now = min(until, now + TICK, simulation.next_delivery(now))
+        for name in simulation.states if now < until else ():
+            simulation.apply(name, Ticked(at=now), now)
+        simulation.deliver(now)
     return until
 
 

@@ -17,8 +17,8 @@ from monitor.settings.load import read_file
 from monitor.settings.problem import ConfigError, KeyPath, Problem, unknown_name
 from monitor.settings.target import target_name
 from monitor.settings.values import Duration, Interval, Section, format_duration, parse_duration, refusal
+from monitor.simulate.effects import CHECKS, OUTAGES, TRACE_OUTCOMES, parse_finding, pick
 from monitor.simulate.slack import TROUBLES
-from monitor.simulate.world import CHECKS, FATES, OUTAGES, parse_finding, pick
 
 START: Instant = 1_800_000_000.0
 """2027-01-15 08:00 UTC: when a timeline begins unless it says so, so that it reads the same each time."""
@@ -167,7 +167,7 @@ class Entry(Section):
     gateway: Annotated[str, _finding(CheckName.GATEWAY)] = ""
     canary: Annotated[str, _finding(CheckName.CANARY)] = ""
     control: Annotated[str, _finding(CheckName.CONTROL)] = ""
-    arrival: Annotated[str, _one_of(FATES, "what may become of a trace")] = ""
+    arrival: Annotated[str, _one_of(TRACE_OUTCOMES, "what may become of a trace")] = ""
     restart: Annotated[str, _one_of(ENDINGS, "a way to end")] = ""
     ack: Line = ""
     reload: Tried = Tried()
@@ -252,7 +252,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """A whole story; offsets are seconds from its start. `targets` empty: those of the configuration, or one called `prod`."""
+    """A whole timeline; offsets are seconds from its start. `targets` empty: those of the configuration, or one called `prod`."""
 
     start: Instant
     warm_up: Seconds

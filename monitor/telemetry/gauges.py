@@ -8,7 +8,7 @@ from monitor.core.model import CheckName, Fault, Instant, Service, Severity, Tar
 from monitor.core.outcomes import newest_arrived
 from monitor.core.pace import remaining_ratio
 from monitor.core.refine import named
-from monitor.core.silence import silenced_until
+from monitor.core.silence import silenced_now
 from monitor.core.state import Policy, State, TargetState
 
 NOT_KNOWN = float("nan")
@@ -85,9 +85,7 @@ def of_target(
         yield "fault_active", fault in confirmed, (name, fault)
     yield "target_severity", Severity.NONE if incident is None else incident.diagnosis.severity, (name,)
     yield "incident_open", incident is not None, (name,)
-    faults = Fault if incident is None else (incident.diagnosis.fault,)
-    silenced = any(silenced_until(view.state.silences, name, fault, now) is not None for fault in faults)
-    yield "silence_active", silenced, (name,)
+    yield "silence_active", silenced_now(view.state.silences, name, incident, now) is not None, (name,)
     for endpoint, expires_at in sorted(state.certificates.items()):
         yield "certificate_expiry_timestamp_seconds", expires_at, (name, endpoint)
     for credential, expires_at in sorted(view.token_expiries.get(name, {}).items()):

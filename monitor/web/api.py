@@ -1,4 +1,4 @@
-"""The route of every check of health and part of the API."""
+"""The routes of health checks, metrics and the API."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,8 @@ from monitor.core.silence import Silence
 from monitor.ports import Clock
 from monitor.web.auth import Guard, Handler
 from monitor.web.openapi import document
-from monitor.web.payloads import allow_only, as_json, describe_silence, parse_silence, read_object, text_of
-from monitor.web.views import Operations, Unknown, Views, covered_targets
-
-_ID_DIGITS = 8
+from monitor.web.payloads import allow_only, as_json, describe_silence, read_object, text_of
+from monitor.web.views import NotFound, Operations, Views, add_silence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +82,7 @@ class Api:
 
     async def _add_silence(self, request: Request) -> Response:
         body = await read_object(request, self.clock)
-        now = self.clock.now()
-        silence = parse_silence(body, identifier=self.clock.draw_hex(_ID_DIGITS), now=now)
-        covers = covered_targets(silence, self.views)
-        await self.operations.add_silence(silence)
-        return as_json({**describe_silence(silence, now), "covers": covers}, 201)
+        return as_json(await add_silence(body, self.views, self.operations, self.clock), 201)
 
     async def _expire_silence(self, request: Request) -> Response:
         silence = self._find_silence(request)
@@ -116,7 +110,7 @@ class Api:
         for silence in self.views.state().silences:
             if silence.id == request.path_params["id"]:
                 return silence
-        raise Unknown("there is no silence of that id")
+        raise NotFound("there is no silence of that id")
 
 
 def _by_method(path: str, **handlers: Handler) -> Route:

@@ -17,7 +17,7 @@ from monitor.web.page import problem_page
 from monitor.web.pages import Pages
 from monitor.web.payloads import as_problem
 from monitor.web.texts import STYLE
-from monitor.web.views import Operations, Rejected, Unknown, Views
+from monitor.web.views import Operations, Views
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 _PAGES = ("/targets/", "/incidents/", "/runbooks/", "/silences")
@@ -41,7 +41,7 @@ def make_app(views: Views, operations: Operations, *, clock: Clock, read_token: 
     pages = Pages(views=views, operations=operations, clock=clock, guard=guard)
     app = Starlette(
         routes=[*pages.routes(), *api.routes(guard)],
-        exception_handlers=dict.fromkeys((HTTPException, Unknown, Rejected, Exception), _answer),
+        exception_handlers=dict.fromkeys((HTTPException, Exception), _answer),
     )
     app.router.redirect_slashes = False
 
@@ -58,16 +58,10 @@ def make_app(views: Views, operations: Operations, *, clock: Clock, read_token: 
 
 async def _answer(request: Request, error: Exception) -> Response:
     """An error: a page for a browser that wanted one, else JSON. Of a bug the log has the traceback, the answer nothing."""
-    headers = {}
-    match error:
-        case HTTPException():
-            status, detail, headers = error.status_code, error.detail, dict(error.headers or {})
-        case Unknown():
-            status, detail = 404, str(error)
-        case Rejected():
-            status, detail = 422, str(error)
-        case _:
-            status, detail = 500, "internal error"
+    headers: dict[str, str] = {}
+    status, detail = 500, "internal error"
+    if isinstance(error, HTTPException):
+        status, detail, headers = error.status_code, error.detail, dict(error.headers or {})
     if request.url.path.startswith(_PAGES) and "text/html" in request.headers.get("accept", ""):
         root = "../" * (request.url.path.count("/") - 1)
         response: Response = HTMLResponse(problem_page(status, detail, root=root), status_code=status)

@@ -20,7 +20,7 @@ _CHALLENGE_TO_CHANGE = 'Bearer realm="trace-monitor"'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """Stands before the handlers."""
+    """Checks the token of a request before its handler runs."""
 
     read_token: Token
     admin_token: Token
@@ -73,9 +73,9 @@ def is_from_own_page(request: Request, external_url: str | None) -> bool:
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
-    origin = urlsplit(request.headers.get("origin", ""))
+    origin = request.headers.get("origin", "").partition("://")[2]
     own = {request.headers.get("host", ""), urlsplit(external_url or "").netloc} - {""}
-    return origin.netloc in own
+    return origin in own
 
 
 def _given(request: Request, scheme: bytes) -> bytes | None:

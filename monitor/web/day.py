@@ -5,7 +5,7 @@ the outcomes as the state has had them: each canary is noted while the state rem
 day begins with what the state remembers, which is more than 16 hours at the default cadence.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dot:
-    """One canary. `note` is for people, where the kind does not say it all."""
+    """One canary. `note` is for people, where the kind does not say it all. `unanswered`: the gateway has said nothing so far."""
 
     id: str
     sent_at: Instant
@@ -39,6 +39,7 @@ class Dot:
     trace_id: str | None
     seconds: Seconds | None
     note: str = ""
+    unanswered: bool = False
 
 
 def dot_of(canary: Canary) -> Dot:
@@ -51,6 +52,7 @@ def dot_of(canary: Canary) -> Dot:
         trace_id=canary.trace_id,
         seconds=canary.arrival_seconds,
         note=note,
+        unanswered=_is_unanswered(canary),
     )
 
 
@@ -72,12 +74,16 @@ def _kind_of(canary: Canary) -> tuple[Kind, str]:
         case Outcome.UNKNOWN:
             return Kind.UNKNOWN, "" if canary.accepted else "the gateway did not serve it"
         case None if canary.answered_at is None:
-            refused = (
-                "status" in canary.evidence
-            )  # the gateway's answer has one, and no trace was made that could be awaited
-            return Kind.UNKNOWN, "the gateway did not serve it" if refused else "the gateway did not answer"
+            return Kind.UNKNOWN, "the gateway did not answer" if _is_unanswered(
+                canary
+            ) else "the gateway did not serve it"
         case None:
             return (Kind.AWAITED, "overdue") if canary.late else (Kind.AWAITED, "")
+
+
+def _is_unanswered(canary: Canary) -> bool:
+    """A refusal is an answer too, of which there is only the status: no trace was made that could be awaited."""
+    return canary.outcome is None and canary.answered_at is None and "status" not in canary.evidence
 
 
 class Day:
@@ -103,14 +109,10 @@ class Day:
                 del dots[old]
 
     def of(self, target: TargetName, now: Instant) -> tuple[Dot, ...]:
-        """The canaries of a target in the order in which they were sent; without one that has just been sent."""
-        dots = sorted(self._dots.get(target, {}).values(), key=lambda one: one.sent_at)
-        return tuple(dots_to_show(dots, now))
-
-
-def dots_to_show(dots: Iterable[Dot], now: Instant) -> Iterator[Dot]:
-    """All but those whose answer may still be under way."""
-    return (one for one in dots if not (one.note == "the gateway did not answer" and now - one.sent_at < _IN_FLIGHT))
+        """The canaries of a target in the order in which they were sent; without those whose answer may still be under way."""
+        dots = self._dots.get(target, {}).values()
+        shown = (one for one in dots if not (one.unanswered and now - one.sent_at < _IN_FLIGHT))
+        return tuple(sorted(shown, key=lambda one: one.sent_at))
 
 
 def percentile(values: Iterable[Seconds], share: float) -> Seconds | None:

@@ -12,7 +12,7 @@ from monitor.core.model import CheckName, Component, Fault, Scalar, Verdict
 
 SeverityName = Literal["none", "warning", "critical"]
 DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Seconds = Annotated[float, "Unix seconds"]
+Instant = Annotated[float, "Unix seconds"]
 Time = Annotated[str, "RFC 3339"]
 
 
@@ -41,13 +41,13 @@ class TargetPayload(TypedDict):
     caveats: list[str]
     trace_id: str | None
     arrival_seconds: float | None
-    last_arrival_at: Seconds | None
+    last_arrival_at: Instant | None
 
 
 class TimelinePayload(TypedDict):
     """One step in the life of an incident."""
 
-    at: Seconds
+    at: Instant
     time: Time
     fault: Fault
     severity: SeverityName
@@ -69,13 +69,13 @@ class IncidentPayload(TypedDict):
     also: list[Fault]
     advice: str
     waiting: str | None
-    since: Seconds
+    since: Instant
     since_time: Time
-    began_at: Seconds
+    began_at: Instant
     began_time: Time
-    opened_at: Seconds
+    opened_at: Instant
     opened_time: Time
-    closed_at: Seconds | None
+    closed_at: Instant | None
     closed_time: Time | None
     closed_because: str
     reopened: int
@@ -111,7 +111,7 @@ class WeeklyPayload(TypedDict):
 
 
 Between = TypedDict(
-    "Between", {"from": Seconds | None, "from_time": Time | None, "to": Seconds | None, "to_time": Time | None}
+    "Between", {"from": Instant | None, "from_time": Time | None, "to": Instant | None, "to_time": Time | None}
 )
 
 
@@ -148,7 +148,7 @@ class WeeklyBody(TypedDict):
     zone: NotRequired[str]
 
 
-SilenceSpan = TypedDict("SilenceSpan", {"from": NotRequired[Seconds | Time | None], "for": NotRequired[float | None]})
+SilenceSpan = TypedDict("SilenceSpan", {"from": NotRequired[Instant | Time | None], "for": NotRequired[float | None]})
 
 
 class SilenceBody(SilenceSpan):
@@ -156,7 +156,7 @@ class SilenceBody(SilenceSpan):
 
     target: NotRequired[str]
     fault: NotRequired[Fault | None]
-    to: NotRequired[Seconds | Time | None]
+    to: NotRequired[Instant | Time | None]
     weekly: NotRequired[WeeklyBody | None]
     comment: NotRequired[str]
     author: NotRequired[str]

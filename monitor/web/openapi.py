@@ -19,11 +19,11 @@ _DESCRIPTION = (
 _ERRORS = {
     400: "What was sent is not understood.",
     401: "A token is needed.",
-    403: "This token may not, or none is configured.",
+    403: "The admin token is needed, or none is configured.",
     404: "There is nothing of that name.",
     408: "The body did not arrive in time.",
     413: "The body is too long.",
-    422: "It is not possible in the present state.",
+    422: "It cannot be done now.",
 }
 
 

@@ -13,15 +13,13 @@ from monitor.core.delivery import corroborations
 from monitor.core.incident import NEVER, Corroboration, Incident, Notified
 from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import CheckName, Instant, Severity, TargetName
-from monitor.core.silence import Silence
+from monitor.core.silence import Silence, active_until
 from monitor.core.state import State
 from monitor.core.text import length_text
 from monitor.web.day import Dot, dot_of
 from monitor.web.panel import RANK, About, Row, make_row
-from monitor.web.payloads import active_until
-from monitor.web.pictures import HEIGHTS, dot_text
-from monitor.web.runbooks import runbook_html
-from monitor.web.texts import clamp, render
+from monitor.web.pictures import HEIGHTS
+from monitor.web.texts import clamp, render, runbook_text, to_html
 
 REFRESH_EVERY = 30
 """Seconds, of the overview, which has nothing to be typed into but the filter."""
@@ -35,7 +33,7 @@ _SIGNS: Mapping[str, str] = {"pass": "✓", "fail": "✗", "unknown": "?"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class PageContext:
     """What the pages show beside the status and the state. `can_change`: an admin token is configured."""
 
     about: Mapping[TargetName, About] = field(default_factory=dict)
@@ -69,12 +67,12 @@ def status_page(
     troubles: Iterable[str],
     version: str,
     now: Instant,
-    beside: Beside | None = None,
+    context: PageContext | None = None,
     chosen: Filter = EVERYTHING,
     refreshing: bool = True,
 ) -> str:
     """The overview. `report` is the status object of the API, `troubles` are sentences about the monitor itself."""
-    known = beside or Beside()
+    known = context or PageContext()
     rows = _rows(report, state, known, now)
     status, headline = _headline(rows, now)
     alike = [row.name for row in rows if row.status == status]
@@ -105,10 +103,10 @@ def status_page(
 
 
 def target_page(
-    name: str, report: Mapping[str, Any], state: State, *, version: str, now: Instant, beside: Beside
+    name: str, report: Mapping[str, Any], state: State, *, version: str, now: Instant, context: PageContext
 ) -> str:
     """Everything that there is to say of one target; `report` is its part of the status object."""
-    (row,) = _rows({"targets": {name: report}}, state, beside, now)
+    (row,) = _rows({"targets": {name: report}}, state, context, now)
     known = state.targets.get(TargetName(name))
     past = sorted((one for one in known.incidents if not one.open), key=lambda one: -one.opened_at) if known else []
     return _page("target.html", now=now, version=version, row=row, past=past[:_MOST_RESOLVED], root="../")
@@ -122,7 +120,7 @@ def incident_page(
     notices: tuple[NoticeDelivered, ...],
     version: str,
     now: Instant,
-    beside: Beside,
+    context: PageContext,
     form: Mapping[str, Any],
     external_url: str | None,
     depth: int,
@@ -132,7 +130,7 @@ def incident_page(
     `report` is the status of its target, None once that is no longer monitored; `notices` are those that the history holds.
     """
     target = state.targets.get(incident.target)
-    rows = [] if report is None else _rows({"targets": {incident.target: report}}, state, beside, now)
+    rows = [] if report is None else _rows({"targets": {incident.target: report}}, state, context, now)
     return _page(
         "incident.html",
         now=now,
@@ -144,10 +142,10 @@ def incident_page(
         canaries=_canaries_of(
             incident,
             target.canaries if target is not None else (),
-            beside,
+            context,
             incident.closed_at if incident.closed_at is not None else now,
         ),
-        can_change=beside.can_change,
+        can_change=context.can_change,
         url=external_url,
         root="../" * depth,
         **form,
@@ -157,11 +155,11 @@ def incident_page(
 @cache
 def runbook_page(name: str) -> str:
     """The page of a runbook, by the name of its fault or alert; links to other runbooks are relative."""
-    return render("runbook.html", name=name, runbook=runbook_html(name), root="../")
+    return render("runbook.html", name=name, runbook=to_html(runbook_text(name)), root="../")
 
 
 def problem_page(status: int, detail: str, *, root: str) -> str:
-    """What a browser is shown instead of a page that is not to be had."""
+    """What a browser is shown instead of a page that cannot be shown."""
     return render("problem.html", problem=HTTPStatus(status).phrase, detail=detail, root=root)
 
 
@@ -179,9 +177,9 @@ def _page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever a tem
 # --- what the templates are given ------------------------------------------------------------------------------------
 
 
-def _rows(report: Mapping[str, Any], state: State, beside: Beside, now: Instant) -> list[Row]:
+def _rows(report: Mapping[str, Any], state: State, context: PageContext, now: Instant) -> list[Row]:
     """The targets, the worst first."""
-    policies = {target: about.policy for target, about in beside.about.items() if about.policy is not None}
+    policies = {target: about.policy for target, about in context.about.items() if about.policy is not None}
     affected = corroborations(
         [(state.targets[one], policy) for one, policy in policies.items() if one in state.targets]
     )
@@ -193,8 +191,8 @@ def _rows(report: Mapping[str, Any], state: State, beside: Beside, now: Instant)
             target,
             state.targets.get(TargetName(name)),
             state.silences,
-            about=beside.about.get(TargetName(name), About()),
-            dots=_dots(TargetName(name), state, beside),
+            about=context.about.get(TargetName(name), About()),
+            dots=_dots(TargetName(name), state, context),
             now=now,
             together=together.get(TargetName(name)),
         )
@@ -223,10 +221,10 @@ def _cards(rows: list[Row]) -> list[Card]:
     ]
 
 
-def _dots(name: TargetName, state: State, beside: Beside) -> tuple[Dot, ...]:
+def _dots(name: TargetName, state: State, context: PageContext) -> tuple[Dot, ...]:
     """The canaries of the day; without a memory of the day, those that the state remembers."""
-    if name in beside.dots:
-        return beside.dots[name]
+    if name in context.dots:
+        return context.dots[name]
     target = state.targets.get(name)
     return tuple(dot_of(canary) for canary in target.canaries) if target is not None else ()
 
@@ -275,21 +273,12 @@ def _notified(incident: Incident, notices: tuple[NoticeDelivered, ...]) -> list[
     return sorted(found.values(), key=lambda pair: pair[1].at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowCanary:
-    """A canary of an incident's window, in words."""
-
-    dot: Dot
-    text: str
-
-
 _MOST_CANARIES = 200
 
 
-def _canaries_of(incident: Incident, canaries: tuple[Any, ...], beside: Beside, ended: Instant) -> list[WindowCanary]:
+def _canaries_of(incident: Incident, canaries: tuple[Any, ...], context: PageContext, ended: Instant) -> list[Dot]:
     """The canaries that were sent while it lasted, as far as they are remembered; the newest first."""
-    dots = {one.id: one for one in beside.dots.get(incident.target, ())}
+    dots = {one.id: one for one in context.dots.get(incident.target, ())}
     dots.update((canary.id, dot_of(canary)) for canary in canaries)
     inside = [one for one in dots.values() if incident.window_began_at <= one.sent_at <= ended]
-    inside.sort(key=lambda one: -one.sent_at)
-    return [WindowCanary(dot=one, text=dot_text(one, ended)) for one in inside[:_MOST_CANARIES]]
+    return sorted(inside, key=lambda one: -one.sent_at)[:_MOST_CANARIES]

@@ -8,6 +8,7 @@ Metadata headers"). What was typed wrongly is shown again, but for the token.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, quote
 
 from starlette.exceptions import HTTPException
@@ -17,17 +18,15 @@ from starlette.routing import Route
 
 from monitor.core.incident import Incident
 from monitor.core.model import Fault, Instant, TargetName
-from monitor.core.silence import Silence
+from monitor.core.silence import Silence, active_until
 from monitor.core.state import State
 from monitor.ports import Clock
 from monitor.web.auth import Guard, is_from_own_page
-from monitor.web.page import REFRESH_EVERY, Beside, Filter, incident_page, runbook_page, status_page, target_page
-from monitor.web.payloads import active_until, parse_silence, read_body, text_of
-from monitor.web.runbooks import runbooks
-from monitor.web.texts import render, time_text, until_text
-from monitor.web.views import Operations, Rejected, Unknown, Views, covered_targets
+from monitor.web.page import REFRESH_EVERY, Filter, PageContext, incident_page, runbook_page, status_page, target_page
+from monitor.web.payloads import read_body, text_of
+from monitor.web.texts import render, runbooks, time_text, until_text
+from monitor.web.views import NotFound, Operations, Views, add_silence
 
-_ID_DIGITS = 8
 _LENGTHS = (
     (3600, "1 hour"),
     (7200, "2 hours"),
@@ -93,7 +92,7 @@ class Pages:
             troubles=views.troubles(),
             version=views.version,
             now=now,
-            beside=self._beside(state, now),
+            context=self._context(state, now),
             chosen=Filter(
                 text=asked.get("q", "")[:_LONGEST_FILTER].strip(),
                 status=asked.get("state", "")[:_LONGEST_FILTER],
@@ -108,8 +107,8 @@ class Pages:
         name, now, state = request.path_params["name"], self.clock.now(), self.views.state()
         report = self.views.report()["targets"].get(name)
         if report is None:
-            raise Unknown("there is no target of that name")
-        page = target_page(name, report, state, version=self.views.version, now=now, beside=self._beside(state, now))
+            raise NotFound("there is no target of that name")
+        page = target_page(name, report, state, version=self.views.version, now=now, context=self._context(state, now))
         return HTMLResponse(page)
 
     async def _incident(self, request: Request) -> Response:
@@ -136,8 +135,8 @@ class Pages:
             try:
                 by = text_of(given, "by").strip() or "the page"
                 await self.operations.acknowledge(request.path_params["id"], by)
-            except (HTTPException, Rejected, Unknown) as error:
-                wrong = _wrong(error)
+            except HTTPException as error:
+                wrong = error
         if wrong is not None:
             return await self._show_incident(request, given=given, failed=wrong)
         return RedirectResponse(f"../{quote(request.path_params['id'], safe='')}?done=acknowledged", 303)
@@ -146,57 +145,49 @@ class Pages:
         given, wrong = await self._read_form(request)
         if wrong is None:
             try:
-                await self._silence_by(given)
-            except (HTTPException, Rejected) as error:
-                wrong = _wrong(error)
+                await add_silence(_silence_body(given), self.views, self.operations, self.clock)
+            except HTTPException as error:
+                wrong = error
         if wrong is not None:
             return self._show_silences("", given=given, failed=wrong)
         return RedirectResponse("silences?done=silenced", 303)
-
-    async def _silence_by(self, given: Mapping[str, str]) -> None:
-        seconds = given.get("for", "")
-        body = {
-            "target": given.get("target", ""),
-            "fault": given.get("fault") or None,
-            "for": float(seconds) if seconds.isascii() and seconds.isdigit() else seconds,
-            "comment": given.get("comment", ""),
-            "author": given.get("author", ""),
-        }
-        silence = parse_silence(body, identifier=self.clock.draw_hex(_ID_DIGITS), now=self.clock.now())
-        covered_targets(silence, self.views)
-        await self.operations.add_silence(silence)
 
     async def _expire(self, request: Request) -> Response:
         given, wrong = await self._read_form(request)
         if wrong is None:
             try:
                 await self.operations.expire_silence(request.path_params["id"])
-            except (Unknown, Rejected) as error:
-                wrong = _wrong(error)
+            except HTTPException as error:
+                wrong = error
         if wrong is not None:
             return self._show_silences("../../", given=given, failed=wrong)
         return RedirectResponse("../../silences?done=expired", 303)
 
-    async def _read_form(self, request: Request) -> tuple[dict[str, str], "Wrong | None"]:
+    async def _read_form(self, request: Request) -> tuple[dict[str, str], HTTPException | None]:
         """What was typed, without the token; and why it may change nothing, if so."""
         if not is_from_own_page(request, self.views.external_url):
-            return {}, Wrong(status=403, text=_OTHER_SITE)
+            return {}, HTTPException(403, _OTHER_SITE)
         body = (await read_body(request, self.clock)).decode("utf-8", "replace")
         try:
             fields = {name: values[0] for name, values in parse_qs(body, max_num_fields=_MOST_FIELDS).items()}
         except ValueError:
-            raise HTTPException(400, "this is no form of a page of this monitor") from None
+            raise HTTPException(400, f"the form has more than {_MOST_FIELDS} fields") from None
         token = fields.pop("token", "")
         if not self.guard.can_change:
-            return fields, Wrong(status=403, text="Nothing can be changed here: server.admin_token is not configured.")
+            return fields, HTTPException(403, "Nothing can be changed here: server.admin_token is not configured.")
         if not self.guard.is_admin(token):
-            return fields, Wrong(status=403, text="This is not the admin token (server.admin_token).")
+            return fields, HTTPException(403, "This is not the admin token (server.admin_token).")
         return fields, None
 
     # --- what is shown again
 
     async def _show_incident(
-        self, request: Request, *, given: Mapping[str, str] = _GIVEN, done: str = "", failed: "Wrong | None" = None
+        self,
+        request: Request,
+        *,
+        given: Mapping[str, str] = _GIVEN,
+        done: str = "",
+        failed: HTTPException | None = None,
     ) -> Response:
         incident, now, state = self._find_incident(request), self.clock.now(), self.views.state()
         page = incident_page(
@@ -206,20 +197,20 @@ class Pages:
             notices=await self.views.notices(incident),
             version=self.views.version,
             now=now,
-            beside=self._beside(state, now),
+            context=self._context(state, now),
             form={
                 "given": {**_GIVEN, **given},
                 "done": done,
-                "failed": failed.text if failed else "",
+                "failed": failed.detail if failed else "",
                 "lengths": _LENGTHS,
             },
             external_url=self.views.external_url,
             depth=2 if failed is not None else 1,
         )
-        return HTMLResponse(page, status_code=failed.status if failed is not None else 200)
+        return HTMLResponse(page, status_code=failed.status_code if failed is not None else 200)
 
     def _show_silences(
-        self, root: str, *, given: Mapping[str, str], done: str = "", failed: "Wrong | None" = None
+        self, root: str, *, given: Mapping[str, str], done: str = "", failed: HTTPException | None = None
     ) -> Response:
         state, now = self.views.state(), self.clock.now()
         page = render(
@@ -230,44 +221,38 @@ class Pages:
             lengths=_LENGTHS,
             given={**_GIVEN, **given},
             done=done,
-            failed=failed.text if failed is not None else "",
+            failed=failed.detail if failed is not None else "",
             can_change=self.guard.can_change,
             version=self.views.version,
             now=now,
             root=root,
         )
-        return HTMLResponse(page, status_code=failed.status if failed is not None else 200)
+        return HTMLResponse(page, status_code=failed.status_code if failed is not None else 200)
 
     def _find_incident(self, request: Request) -> Incident:
         for target in self.views.state().targets.values():
             for incident in target.incidents:
                 if incident.id == request.path_params["id"]:
                     return incident
-        raise Unknown("there is no incident of that id; the newest fifty of each target are remembered")
+        raise NotFound("there is no incident of that id; the newest fifty of each target are remembered")
 
-    def _beside(self, state: State, now: Instant) -> Beside:
+    def _context(self, state: State, now: Instant) -> PageContext:
         day = self.views.day
         day.note(state.targets, now)
         dots = {TargetName(name): day.of(name, now) for name in state.targets}
-        return Beside(about=self.views.about(), dots=dots, can_change=self.guard.can_change)
+        return PageContext(about=self.views.about(), dots=dots, can_change=self.guard.can_change)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wrong:
-    """Why a form changed nothing."""
-
-    status: int
-    text: str
-
-
-def _wrong(error: Exception) -> Wrong:
-    match error:
-        case HTTPException():
-            return Wrong(status=error.status_code, text=error.detail)
-        case Unknown():
-            return Wrong(status=404, text=str(error))
-        case _:
-            return Wrong(status=422, text=str(error))
+def _silence_body(given: Mapping[str, str]) -> dict[str, Any]:
+    """What was typed, as the API wants it."""
+    seconds = given.get("for", "")
+    return {
+        "target": given.get("target", ""),
+        "fault": given.get("fault") or None,
+        "for": float(seconds) if seconds.isascii() and seconds.isdigit() else seconds,
+        "comment": given.get("comment", ""),
+        "author": given.get("author", ""),
+    }
 
 
 def _silence_row(silence: Silence, configured: bool, now: Instant) -> SilenceRow:

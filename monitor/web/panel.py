@@ -7,11 +7,11 @@ from typing import Any
 from monitor.core.backend import TRACELOOP
 from monitor.core.drift import Comparison, compare
 from monitor.core.incident import Corroboration, Hop, Incident
-from monitor.core.model import CheckName, Instant, TargetName, Verdict
-from monitor.core.pace import today
+from monitor.core.model import CheckName, Instant, Seconds, TargetName, Verdict
+from monitor.core.pace import stale_checks, today
 from monitor.core.path import hops, through_collector
-from monitor.core.silence import Silence, silenced_until
-from monitor.core.state import Policy, TargetState
+from monitor.core.silence import Silence, silenced_now
+from monitor.core.state import CERTIFICATE_SOON, DAY, TOKEN_SOON, Policy, TargetState
 from monitor.web.day import Dot
 from monitor.web.pictures import Edge, Spark, Strip, day_strip, edges, path_summary, quarter_strip, sparkline
 from monitor.web.texts import time_text, until_text
@@ -137,24 +137,31 @@ class Row:
         return compare(policy.expected, memory.seen.config)
 
     @property
-    def budget(self) -> tuple["Left", ...]:
+    def budget(self) -> tuple["BudgetLeft", ...]:
         """What is left of the day's budget of canaries and of tokens."""
         policy = self.about.policy
         if policy is None or not policy.enabled(CheckName.CANARY):
             return ()
         spent, limits = today(self.state.budget, self.now), policy.limits
         return (
-            Left(what="canaries", left=max(0, limits.max_per_day - spent.sent), of=limits.max_per_day),
-            Left(what="tokens", left=max(0, limits.max_tokens_per_day - spent.tokens), of=limits.max_tokens_per_day),
+            BudgetLeft(what="canaries", left=max(0, limits.max_per_day - spent.sent), of=limits.max_per_day),
+            BudgetLeft(
+                what="tokens", left=max(0, limits.max_tokens_per_day - spent.tokens), of=limits.max_tokens_per_day
+            ),
         )
 
     @property
     def expiries(self) -> tuple["Expiry", ...]:
         """When certificates and tokens end, the soonest first."""
-        certificates = [(f"certificate of {endpoint}", at) for endpoint, at in self.state.certificates.items()]
-        tokens = [(f"token of {name.replace('_', ' ')}", at) for name, at in self.about.token_expiries.items()]
-        found = (Expiry(what=what, at=at, now=self.now) for what, at in (*certificates, *tokens))
-        return tuple(sorted(found, key=lambda one: one.at))
+        certificates = (
+            Expiry(what=f"certificate of {endpoint}", at=at, now=self.now, soon_within=CERTIFICATE_SOON)
+            for endpoint, at in self.state.certificates.items()
+        )
+        tokens = (
+            Expiry(what=f"token of {name.replace('_', ' ')}", at=at, now=self.now, soon_within=TOKEN_SOON)
+            for name, at in self.about.token_expiries.items()
+        )
+        return tuple(sorted((*certificates, *tokens), key=lambda one: one.at))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,15 +175,12 @@ class CheckRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class BudgetLeft:
     """What is left of a budget."""
 
     what: str
     left: int
     of: int
-
-
-_SOON_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,16 +190,17 @@ class Expiry:
     what: str
     at: Instant
     now: Instant
+    soon_within: Seconds
 
     @property
     def days(self) -> int:
         """Whole days that are left; negative once it is over."""
-        return int((self.at - self.now) // 86_400)
+        return int((self.at - self.now) // DAY)
 
     @property
     def soon(self) -> bool:
         """Whether somebody has to do something about it."""
-        return self.days < _SOON_DAYS
+        return self.at - self.now < self.soon_within
 
 
 def make_row(
@@ -225,7 +230,7 @@ def make_row(
             hops(
                 known,
                 diagnosis,
-                stale=_stale(known, about, now),
+                stale=stale_checks(known, about.policy, now) if about.policy is not None else frozenset(),
                 backend=about.policy.backend if about.policy is not None else TRACELOOP,
             ),
             known,
@@ -233,18 +238,8 @@ def make_row(
             about.policy,
             now,
         ),
-        silenced_until=silenced_until(silences, known.target, incident.diagnosis.fault, now) if incident else None,
+        silenced_until=silenced_now(silences, known.target, incident, now),
         dots=dots,
         now=now,
         together=together,
-    )
-
-
-def _stale(state: TargetState, about: About, now: Instant) -> frozenset[CheckName]:
-    """The checks whose newest result is too old to say anything of the present."""
-    cadences = about.policy.cadences if about.policy is not None else {}
-    return frozenset(
-        check
-        for check, cadence in cadences.items()
-        if (last := state.check_state(check).last) is not None and now - last.at > cadence.stale_after
     )

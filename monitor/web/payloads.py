@@ -8,7 +8,6 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, time
 from http import HTTPStatus
 from typing import Any
@@ -17,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from monitor.core.model import Fault, Instant, Seconds, TargetName
-from monitor.core.silence import Silence, Weekly, silenced_until, zone_problem
+from monitor.core.model import Fault, Instant, Seconds
+from monitor.core.silence import Silence, Weekly, active_until, zone_problem
 from monitor.core.text import rfc3339
 from monitor.ports import Clock
 from monitor.web.models import ProblemPayload
@@ -28,6 +27,7 @@ LONGEST_NAME = 100
 _LONGEST_COMMENT = 500
 _BODY_WITHIN: Seconds = 10.0
 _LONGEST_SILENCE: Seconds = 10 * 365 * 86_400.0
+_CALENDAR: tuple[Instant, Instant] = (-62_135_596_800.0, 253_402_300_800.0)  # the years 1 to 9999: more no date can say
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -44,9 +44,9 @@ async def read_body(request: Request, clock: Clock) -> bytes:
                 if len(body) > LONGEST_BODY:
                     raise HTTPException(413, f"the body is longer than {LONGEST_BODY} bytes")
     except TimeoutError:
-        raise HTTPException(408, f"the body did not come within {_BODY_WITHIN:.0f} s") from None
+        raise HTTPException(408, f"the body did not arrive within {_BODY_WITHIN:.0f} s") from None
     except ClientDisconnect:
-        raise HTTPException(400, "the body did not come whole") from None
+        raise HTTPException(400, "the body is incomplete: the connection was closed") from None
     return bytes(body)
 
 
@@ -113,7 +113,11 @@ def parse_silence(body: Mapping[str, Any], *, identifier: str, now: Instant) -> 
     """A new silence. Raises HTTPException 400 with what is wrong; a one-off needs an end, and one that is still to come."""
     allow_only(body, "target", "fault", "from", "to", "for", "weekly", "comment", "author")
     weekly = None if body.get("weekly") is None else _parse_weekly(body["weekly"])
+    if weekly is not None and any(body.get(key) is not None for key in ("from", "to", "for")):
+        raise HTTPException(400, "`weekly` says itself when: give no `from`, `to` or `for`")
     begins_at, ends_at = _parse_time(body, "from"), _parse_time(body, "to")
+    if begins_at is not None and not 0 <= begins_at <= now + _LONGEST_SILENCE:
+        raise HTTPException(400, "`from` must lie between 1970 and ten years from now")
     if body.get("for") is not None:
         if ends_at is not None:
             raise HTTPException(400, "`to` and `for` say the same thing: give one")
@@ -164,13 +168,7 @@ def describe_silence(silence: Silence, now: Instant) -> dict[str, Any]:
 
 
 def _rfc3339(at: Instant | None) -> str | None:
-    return rfc3339(at) if at is not None and math.isfinite(at) else None
-
-
-def active_until(silence: Silence, now: Instant) -> Instant | None:
-    """Until when a silence mutes whatever it matches; None if it does not now."""
-    of_anything = replace(silence, target="*", fault=None)
-    return silenced_until((of_anything,), TargetName("anything"), Fault.BLIND, now)
+    return rfc3339(at) if at is not None and _CALENDAR[0] <= at < _CALENDAR[1] else None
 
 
 def _parse_time(body: Mapping[str, Any], key: str) -> Instant | None:

@@ -55,7 +55,6 @@ class Strip:
     healthy: str
     counts: tuple[tuple[Kind, int], ...]
     unusual: tuple[Dot, ...]
-    first_at: Instant | None
     summary: str
 
 
@@ -97,7 +96,6 @@ def _strip(dots: tuple[Dot, ...], marks: tuple[Mark, ...], healthy: str) -> Stri
         healthy=healthy,
         counts=counts,
         unusual=unusual[-_LISTED:],
-        first_at=dots[0].sent_at if dots else None,
         summary=f"{total}: {said}" if dots else "no canary in the last 24 hours",
     )
 

@@ -1,6 +1,7 @@
 """uvicorn, without what a daemon wants to decide itself: signals, logging, connections, when to give up.
 
-Connections are few enough to leave the checks what they need, none lasts for ever, and the idle give way.
+Connections are few enough to leave the checks what they need. Each has a time limit; when all are taken, the longest idle one is
+closed.
 """
 
 import asyncio
@@ -162,7 +163,7 @@ class _Server(uvicorn.Server):
         for task in self._accepting:
             task.cancel()
         await asyncio.gather(*self._accepting, return_exceptions=True)
-        for task in self._opening:  # whoever is still shaking hands comes too late
+        for task in self._opening:  # TLS handshakes under way are cancelled
             task.cancel()
         await super().shutdown(sockets)
 
@@ -180,7 +181,7 @@ class _Server(uvicorn.Server):
                 taken, _ = await loop.sock_accept(listener)
             except OSError as error:
                 lacks = shortage(error)
-                if lacks is None:  # who wanted to come has gone again
+                if lacks is None:  # the client has disconnected
                     await self._clock.sleep(0.01)
                     continue
                 if lacking is None:
@@ -196,13 +197,19 @@ class _Server(uvicorn.Server):
             task.add_done_callback(self._opening.discard)
 
     async def _make_room(self) -> None:
-        """Return when there is room for one more: whoever has been idle longest gives way."""
+        """Return when there is room for one more: whoever has been idle longest gives way.
+
+        One that is closed lingers while its client does not take what was sent last: it is waited for, and holds up nobody.
+        """
+        leaving: Connection | None = None
         while len(self._opening) + len(self.server_state.connections) >= self._most:
-            closing = [each for each in self._connections() if each.transport.is_closing()]
-            idle = [each for each in self._connections() if each.idle and each not in closing]
-            if idle and not closing:
-                min(idle, key=lambda each: each.since).transport.abort()
-            await self._clock.sleep(0.0 if idle or closing else 0.05)
+            idle = [each for each in self._connections() if each.idle and not each.transport.is_closing()]
+            if idle and leaving not in self.server_state.connections:
+                leaving = min(idle, key=lambda each: each.since)
+                leaving.transport.abort()
+                await self._clock.sleep(0.0)
+            else:
+                await self._clock.sleep(0.05)
 
     async def _open(self, taken: socket.socket) -> None:
         secured = self._certificate.current() if self._certificate is not None else None
@@ -238,7 +245,7 @@ class Connection(H11Protocol):
         return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # None before the first
 
     def end_if_too_slow(self) -> None:
-        """Whoever sends no request, or does not take the answer to it, has had his time."""
+        """Whoever sends no request, or does not take the answer to it, is disconnected."""
         if self.loop.time() - self.since > (_REQUEST_WITHIN if self.idle else _ANSWER_WITHIN):
             self.transport.abort()
 

@@ -1,12 +1,16 @@
-"""How the page writes lengths, moments and foreign text; and the templates, which are given all of it.
+"""How the page writes lengths, moments, foreign text and runbooks; and the templates, which are given all of it.
 
 Every expression of a template is escaped, and what eyes cannot see is shown as its code.
 """
 
 import math
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 STYLE = files("monitor").joinpath("web", "templates", "style.css").read_text(encoding="utf-8")
 """The one style sheet, part of every page; the content security policy names it by its hash."""
 
+_SAFE_LINK = re.compile(r"https://|[A-Za-z_]+(?:#[a-z-]+)?\Z")  # a public page, or another runbook
+_LINK_TO_FILE = re.compile(r"\]\((?:\.\./|alerts/)?([A-Za-z_]+)\.md(#[a-z-]+)?\)")
 _LONGEST_TEXT = 600
 _END_OF_TIME: Instant = 253_402_300_800.0  # the year 10000
 
@@ -72,6 +78,38 @@ def sentence_case(text: object) -> str:
 def _show(value: Any) -> Any:  # noqa: ANN401 - whatever a template says
     """What stands in the place of an expression, before it is escaped: markup that a template made is left alone."""
     return value if hasattr(value, "__html__") else visible(str(value), keep="\n")
+
+
+# --- runbooks, one per fault and per alert about the monitor: their text for a terminal, and the same as HTML ---------------
+
+
+@cache
+def runbooks() -> Mapping[str, Traversable]:
+    """Every runbook by its name: that of a fault, or of an alert (`deploy/prometheus/rules.yml`) that is about no fault."""
+    of_faults = files("monitor") / "runbooks"
+    found = (file for folder in (of_faults, of_faults / "alerts") for file in folder.iterdir())
+    return {file.name.removesuffix(".md"): file for file in found if file.name.endswith(".md")}
+
+
+def runbook_text(name: str) -> str:
+    """A runbook, with links to others by their names; in the files they lead to files. Raises KeyError if there is none."""
+    return _LINK_TO_FILE.sub(r"](\1\2)", runbooks()[name].read_text(encoding="utf-8"))
+
+
+def to_html(markdown: str) -> str:
+    """CommonMark as HTML. HTML in it, images, and links that lead anywhere else are text; a heading has its name as id."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - a daemon whose runbooks nobody opens does without
+
+    renderer = MarkdownIt("commonmark", {"html": False}).disable("image")
+    renderer.validateLink = lambda url: _SAFE_LINK.match(url) is not None  # type: ignore[method-assign]
+    tokens = renderer.parse(markdown)
+    for opening, text in pairwise(tokens):
+        if opening.type == "heading_open":
+            opening.attrSet("id", re.sub(r"[^a-z0-9]+", "-", text.content.lower()).strip("-"))
+    return str(renderer.renderer.render(tokens, renderer.options, {}))
+
+
+# --- pages ---------------------------------------------------------------------------------------------------------------
 
 
 def render(template: str, **values: object) -> str:

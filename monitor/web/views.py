@@ -12,20 +12,30 @@ from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import CheckName, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State
+from monitor.ports import Clock
 from monitor.web.day import Day
 from monitor.web.panel import About
+from monitor.web.payloads import describe_silence, parse_silence
+
+_ID_DIGITS = 8
 
 
 async def _no_notices(_incident: Incident) -> tuple[NoticeDelivered, ...]:
     return ()
 
 
-class Unknown(Exception):
-    """There is nothing of that name. Its text is for whoever asked."""
+class NotFound(HTTPException):
+    """There is nothing of that name. Its `detail` is for whoever asked."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(404, detail)
 
 
-class Rejected(Exception):
-    """It is not possible in the present state. Its text is for whoever asked: redacted, no traceback."""
+class Rejected(HTTPException):
+    """It cannot be done now. Its `detail` is for whoever asked: redacted, no traceback."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(422, detail)
 
 
 class Incidents(Protocol):
@@ -60,7 +70,7 @@ class Views:
 
 
 class Operations(Protocol):
-    """What an operator may change. Each raises Unknown or Rejected."""
+    """What an operator may change. Each raises NotFound or Rejected."""
 
     async def run_checks(self, target: TargetName) -> tuple[CheckName, ...]:
         """Have every enabled check of a target look now; which ones."""
@@ -83,10 +93,16 @@ class Operations(Protocol):
         ...
 
 
-def covered_targets(silence: Silence, views: Views) -> list[str]:
-    """The targets that a silence matches. Raises HTTPException 400 if there is none: it would mute nothing."""
+async def add_silence(body: Mapping[str, Any], views: Views, operations: Operations, clock: Clock) -> dict[str, Any]:
+    """A new silence as the API describes it, with the targets that it covers.
+
+    Raises HTTPException 400 for what is wrong with it, also if it covers no target: it would mute nothing.
+    """
+    now = clock.now()
+    silence = parse_silence(body, identifier=clock.draw_hex(_ID_DIGITS), now=now)
     targets = list(views.report()["targets"])
     covers = [name for name in targets if fnmatchcase(name, silence.target)]
     if not covers:
         raise HTTPException(400, f"no target matches {silence.target!r}; there are: {', '.join(targets)}")
-    return covers
+    await operations.add_silence(silence)
+    return {**describe_silence(silence, now), "covers": covers}

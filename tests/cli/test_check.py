@@ -113,7 +113,7 @@ def test_a_timeout_ends_it_and_says_so(
     assert main(["check", "--config", sandbox.file(tmp_path), "--only", "gateway", "--timeout", "0.2s"]) == 3
     out, err = capsys.readouterr()
     assert "gateway  unknown            has not run yet" in out
-    assert "ended after 0.2 s: what was not seen by then is not known\n" in err
+    assert "ended after 0.2 s: what had not been checked by then is reported as unknown\n" in err
 
 
 def test_no_secret_is_printed(sandbox: LiveSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -206,6 +206,7 @@ def test_silences_are_a_line_each(admin: str, site: Site, capsys: Out) -> None:
         silences=(
             Silence(id="a1", target="prod", fault=Fault.BLIND, ends_at=START + 60, comment="move", author="ana"),
             Silence(id="a2", ends_at=START - 60),
+            Silence(id="a3"),
             Silence(id="configured-1", weekly=window),
         ),
     )
@@ -214,10 +215,11 @@ def test_silences_are_a_line_each(admin: str, site: Site, capsys: Out) -> None:
         ["SILENCE", "STATE", "END", "TARGET", "FAULT", "BY", "COMMENT"],
         ["a1", "active", "until 2027-01-15 08:01 UTC", "prod", "blind", "ana", "move"],
         ["a2", "inactive", "until 2027-01-15 07:59 UTC", "*", "any", "-", "-"],
+        ["a3", "active", "no end", "*", "any", "-", "-"],
         ["configured-1", "inactive", "weekly", "*", "any", "-", "-"],
     ]
     assert main(["silence", "list", "--format", "json"]) == 0
-    assert [silence["id"] for silence in json.loads(capsys.readouterr().out)] == ["a1", "a2", "configured-1"]
+    assert [silence["id"] for silence in json.loads(capsys.readouterr().out)] == ["a1", "a2", "a3", "configured-1"]
 
 
 def test_no_silences_is_no_line(admin: str, site: Site, capsys: Out) -> None:

@@ -7,9 +7,11 @@ import pytest
 import trustme
 
 from monitor.cli import main
+from monitor.cli.client import Client, Failed
 from monitor.redaction import MASK
-from monitor.web.views import Unknown
+from monitor.web.views import NotFound
 from tests.cli.live import a_server, live_site
+from tests.fakes.limits import no_descriptors
 from tests.settings.samples import MINIMAL
 from tests.web.site import ADMIN, READ, Site
 
@@ -55,10 +57,22 @@ def test_the_read_token_changes_nothing(url: str, tmp_path: Path, capsys: Out) -
     assert "the read token may not change anything" in capsys.readouterr().err
 
 
+def test_a_shortage_of_this_machine_is_no_mistake_in_the_configuration(url: str) -> None:
+    """Only a `ca_file` that there is can be at fault."""
+    daemon = Client(url=url, token=None, ca_file=None)
+    with no_descriptors(), pytest.raises(Failed) as caught:
+        daemon.ask("GET", "/api/v1/status")
+    assert "ca_file" not in str(caught.value)
+    assert "Too many open files" in str(caught.value)
+    unusable = Client(url=url, token=None, ca_file="/nowhere/ca.pem")
+    with pytest.raises(Failed, match=r"^http\.ca_file: /nowhere/ca\.pem cannot be used: No such file"):
+        unusable.ask("GET", "/api/v1/status")
+
+
 def test_what_the_daemon_refuses_is_said_in_its_words(admin: str, site: Site, capsys: Out) -> None:
     """One line, exit 1."""
     assert admin
-    site.refuse = Unknown("there is no open incident 'prod-9'")
+    site.refuse = NotFound("there is no open incident 'prod-9'")
     assert main(["ack", "prod-9"]) == 1
     assert capsys.readouterr() == ("", "the daemon refused (HTTP 404): there is no open incident 'prod-9'\n")
 

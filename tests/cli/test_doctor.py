@@ -88,7 +88,7 @@ def test_what_cannot_be_settled_exits_with_1(
     assert main(["doctor", "--config", sandbox.file(tmp_path), "--timeout", "3s"]) == 1
     out, err = capsys.readouterr()
     assert out.startswith("demo  UNKNOWN  not known:\n  - ")
-    assert "ended after 3 s: what was not seen by then is not known\n" in err
+    assert "ended after 3 s: what had not been checked by then is reported as unknown\n" in err
     assert "Next step: resolve the lines marked ?," in out
 
 

@@ -49,6 +49,23 @@ def test_the_key_is_printed_only_if_asked_for(file: str, capsys: pytest.CaptureF
         assert "Bearer tl_Secret_2" in run(capsys, "--format", form, "--reveal", "--config", file)
 
 
+def test_a_placeholder_that_goes_to_a_file_is_warned_of(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or somebody applies it, and the export stops; nothing is warned of where the key is real."""
+    assert main(["expected", "--config", file]) == 0
+    assert "applying this would stop the export: add --reveal" in capsys.readouterr().err
+    assert main(["expected", "--reveal", "--config", file]) == 0
+    assert "placeholder" not in capsys.readouterr().err
+
+
+def test_no_secret_is_needed_for_what_shows_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whom a message asks to run it may have the configuration and not the secrets."""
+    path = tmp_path / "config.yaml"
+    path.write_text(MINIMAL.replace("token: tfy-Secret-1", "token_file: /nowhere/token"))
+    assert "Bearer <the Traceloop API key>" in run(capsys, "--config", str(path))
+    assert main(["expected", "--reveal", "--config", str(path)]) == 2
+    assert "control_plane.token_file" in capsys.readouterr().err
+
+
 def test_several_targets_are_several_documents(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each with its name above it; as JSON one object by name."""
     out = run(capsys, "--config", file)

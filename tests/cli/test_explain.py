@@ -8,7 +8,7 @@ import pytest
 from monitor.cli import main
 from monitor.cli.explain import to_text
 from monitor.core.faults import FAULTS
-from monitor.web.runbooks import runbook_text, runbooks
+from monitor.web.texts import runbook_text, runbooks
 from tests.cli.usage import usage_error
 
 Out = pytest.CaptureFixture[str]
@@ -52,9 +52,9 @@ def test_a_runbook_is_readable_as_plain_text(fault: str, capsys: Out, monkeypatc
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("key_rejcted", "did you mean `key_rejected`? "),
-        ("TRACE-LATE", "did you mean `trace_late`? "),
-        ("tracemonitordown", "did you mean `TraceMonitorDown`? "),
+        ("key_rejcted", "; did you mean `key_rejected`?"),
+        ("TRACE-LATE", "; did you mean `trace_late`?"),
+        ("tracemonitordown", "; did you mean `TraceMonitorDown`?"),
         ("zzz", ""),
         ("", ""),
     ],
@@ -62,7 +62,7 @@ def test_a_runbook_is_readable_as_plain_text(fault: str, capsys: Out, monkeypatc
 def test_an_unknown_fault_is_refused_with_a_guess(name: str, hint: str, capsys: Out) -> None:
     """Exit code 2, nothing on stdout."""
     said = usage_error(capsys, "explain", name)
-    assert said == f"explain: there is no fault {name!r}; {hint}`trace-monitor explain` lists them\n"
+    assert said == f"explain: there is no fault {name!r}{hint}\n`trace-monitor explain` lists them\n"
 
 
 def test_headings_are_bold_on_a_terminal_only() -> None:

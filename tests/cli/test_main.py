@@ -20,12 +20,13 @@ Out = pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: Out) -> None:
-    """`--help` after each: an example that can be typed, what every exit code means, exit 0."""
+    """`--help` after each: what it does, an example that can be typed, what every exit code means, exit 0."""
     with pytest.raises(SystemExit) as end:
         main([*command.split(), "--help"])
     assert end.value.code == 0
     out = capsys.readouterr().out
     assert f"usage: trace-monitor {command}" in out
+    assert COMMANDS[command].description in " ".join(out.split())
     for example in COMMANDS[command].examples:
         assert f"\n  trace-monitor {example}\n" in out
     for code, meaning in COMMANDS[command].exits.items():
@@ -76,7 +77,7 @@ def test_without_a_command_one_is_asked_for(capsys: Out) -> None:
         ("silence ad", "did you mean `add`?"),
         ("silence add --all --for 2h --fault trace_lat", "did you mean `trace_late`?"),
         ("config vaildate", "did you mean `validate`?"),
-        ("demo --fault key_rejcted", "there is no such fault; did you mean `key_rejected`?"),
+        ("demo --fault key_rejcted", "; did you mean `key_rejected`?"),
         ("run now", "unrecognized arguments: now\n"),
     ],
 )
@@ -147,17 +148,23 @@ def test_only_the_command_that_is_asked_for_is_loaded() -> None:
         assert foreign not in loaded
 
 
-def test_a_reader_that_has_read_enough_is_no_error(tmp_path: Path) -> None:
-    """`trace-monitor config show | head`: no traceback, exit 0."""
+@pytest.mark.parametrize(
+    ("words", "targets", "code"),
+    [("config show", 1, 0), ("check --only gateway", 1, 3), ("check --only gateway", 60, 3)],
+    ids=["everything is printed at the end", "a check that cannot tell", "more than a buffer holds"],
+)
+def test_a_reader_that_has_read_enough_changes_nothing(words: str, targets: int, code: int, tmp_path: Path) -> None:
+    """`trace-monitor check | head`: no traceback, and the exit code that it would have had."""
     file = tmp_path / "config.yaml"
-    file.write_text(MINIMAL)
+    target = MINIMAL.removeprefix("targets:\n  prod:\n").replace("https://acme.truefoundry.cloud", "http://127.0.0.1:9")
+    file.write_text("targets:\n" + "".join(f"  prod-{number}:\n{target}" for number in range(targets)))
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        command = [sys.executable, "-m", "monitor", "config", "show", "--config", str(file)]
+        command = [sys.executable, "-m", "monitor", *words.split(), "--config", str(file)]
         done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     finally:
         os.close(writing)
-    assert done.returncode == 0
+    assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr

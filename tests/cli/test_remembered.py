@@ -73,6 +73,7 @@ def test_incidents_too_and_as_json(tmp_path: Path, capsys: Out) -> None:
     assert main(["status", "--target", "prod", "--format", "json", "--config", file]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert (shown["as_of"], list(shown["targets"])) == (THEN, ["prod"])
+    assert [one["id"] for one in shown["incidents"]] == ["prod-2"], "the open ones, as the daemon says"
 
 
 def test_nothing_is_written_beside_it(tmp_path: Path, capsys: Out) -> None:

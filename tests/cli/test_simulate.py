@@ -121,7 +121,7 @@ def test_the_page_shows_every_example() -> None:
 
 @pytest.mark.parametrize("name", sample(sorted(file.name for file in EXAMPLES.glob("*.yaml")), every=5))
 def test_an_example_prints_what_the_page_says(name: str) -> None:
-    """`python -m tools.simulate_examples` brings the page up to date when a message has been worded anew."""
+    """`make docs` brings the page up to date when a message has been worded anew."""
     assert without_ids(printed(name)) == without_ids(shown(PAGE.read_text(encoding="utf-8"))[name])
 
 

@@ -17,7 +17,7 @@ from monitor.core.refine import UNCHECKED, refine
 from monitor.core.state import TargetState
 from monitor.core.suspicions import drift
 from monitor.core.trace import Route
-from monitor.web.runbooks import runbook_text, runbooks
+from monitor.web.texts import runbook_text, runbooks
 from tests.core.build import (
     OURS,
     POLICY,

@@ -19,11 +19,25 @@ from monitor.core.pace import (
     look_at,
     origin_is_due,
     read_control_at,
+    stale_checks,
 )
 from monitor.core.state import Cadence
 from monitor.settings.target import ArrivalCheck
 from tests.core.build import CONFIG, HOUR, MINUTE, POLICY, PROD, F, Story, a_canary, after, manifest, policy, trace_id
 from tests.fakes.clock import START
+
+# --- what is old ------------------------------------------------------------------------------------------------------
+
+
+def test_a_check_that_has_not_run_for_long_says_nothing_of_the_present() -> None:
+    """One that never ran is not old, and one that is not enabled is nobody's business."""
+    story = Story(POLICY)
+    story.passes(CONFIG)
+    old = START + POLICY.cadences[CONFIG].stale_after
+    assert stale_checks(story.state, POLICY, old) == frozenset()
+    assert stale_checks(story.state, POLICY, old + 1) == {CONFIG}
+    assert stale_checks(story.state, replace(POLICY, cadences={}), old + 1) == frozenset()
+
 
 # --- the origin ------------------------------------------------------------------------------------------------------
 

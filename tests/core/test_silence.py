@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.core.model import Fault, TargetName
-from monitor.core.silence import Silence, Weekly, silenced_throughout, silenced_until
+from monitor.core.incident import Diagnosis, Incident
+from monitor.core.model import Component, Fault, Severity, TargetName
+from monitor.core.silence import Silence, Weekly, active_until, silenced_now, silenced_throughout, silenced_until
 from tests.core.build import PROD, F
 from tests.fakes.clock import START
 
@@ -54,6 +55,30 @@ def test_a_silence_lasts_from_its_beginning_to_before_its_end(
     """An open side never ends."""
     found = until(Silence(id="1", begins_at=begins, ends_at=ends))
     assert found == ((ends if ends is not None else ANY_TIME) if silenced else None)
+
+
+def test_where_nothing_is_open_any_name_that_is_silenced_counts() -> None:
+    """With an incident, its own alone."""
+    one, other = (
+        Silence(id="1", fault=F.BLIND, ends_at=START + 5),
+        Silence(id="2", fault=F.KEY_REJECTED, ends_at=START + 9),
+    )
+    diagnosis = Diagnosis(fault=F.BLIND, severity=Severity.WARNING, component=Component.MONITOR, summary="blind")
+    incident = Incident(id="i", target=PROD, opened_at=START, diagnosis=diagnosis, worst=Severity.WARNING)
+    for silences, with_incident, without in (
+        ((one, other), START + 5, START + 9),
+        ((other,), None, START + 9),
+        ((), None, None),
+    ):
+        assert silenced_now(silences, PROD, incident, START) == with_incident
+        assert silenced_now(silences, PROD, None, START) == without
+    assert silenced_now((one, other), TargetName("staging"), None, START + 9) is None
+
+
+def test_whether_a_silence_is_active_is_a_matter_of_time_alone() -> None:
+    """Whatever it matches."""
+    assert active_until(Silence(id="1", target="nobody", fault=F.BLIND, ends_at=START + 60), START) == START + 60
+    assert active_until(Silence(id="1", begins_at=START + 60), START) is None
 
 
 def test_of_several_silences_the_longest_counts() -> None:

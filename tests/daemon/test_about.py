@@ -2,7 +2,7 @@
 
 from monitor.core.model import CheckName
 from monitor.daemon.service import about_targets, notices_of
-from monitor.web.page import Beside, status_page
+from monitor.web.page import PageContext, status_page
 from tests.daemon.home import DEMO, home
 
 
@@ -53,7 +53,7 @@ async def test_who_was_notified_of_an_incident_is_read_from_the_history() -> Non
             troubles=(),
             version="1",
             now=it.clock.now(),
-            beside=Beside(about=about_targets(it.daemon)),
+            context=PageContext(about=about_targets(it.daemon)),
         )
         assert "the traces exporter is off" in page
         assert "is switched off" in page

@@ -1,7 +1,5 @@
 """What an operator may change while the daemon runs."""
 
-from dataclasses import replace
-
 import pytest
 
 from monitor.core.incident import Reason
@@ -9,12 +7,10 @@ from monitor.core.model import CheckName, TargetName
 from monitor.core.silence import Silence
 from monitor.daemon.operations import LiveOperations
 from monitor.ports import Undeliverable
-from monitor.store import StoreError
-from monitor.web.views import Rejected, Unknown
+from monitor.web.views import NotFound, Rejected
 from tests.core.build import CADENCES
 from tests.daemon.home import DEMO, Home, home
 from tests.fakes.clock import START
-from tests.fakes.store import MemoryStore
 
 
 def operations(it: Home) -> LiveOperations:
@@ -51,7 +47,7 @@ async def test_an_acknowledged_incident_is_quiet_and_says_who_has_it() -> None:
 async def test_only_an_open_incident_can_be_acknowledged() -> None:
     """Of others there is nothing to take."""
     async with home() as it:
-        with pytest.raises(Unknown, match="there is no open incident 'demo-1'"):
+        with pytest.raises(NotFound, match="there is no open incident 'demo-1'"):
             await operations(it).acknowledge("demo-1", "ana")
 
 
@@ -83,7 +79,7 @@ async def test_a_window_of_the_configuration_cannot_be_ended_here() -> None:
         await it.apply(it.settings(), (Silence(id="configured-1", ends_at=START + 9_000),))
         with pytest.raises(Rejected, match="this silence is in the configuration"):
             await operations(it).expire_silence("configured-1")
-        with pytest.raises(Unknown, match="there is no silence 's9'"):
+        with pytest.raises(NotFound, match="there is no silence 's9'"):
             await operations(it).expire_silence("s9")
 
 
@@ -104,7 +100,7 @@ async def test_every_check_looks_at_once() -> None:
 async def test_a_target_that_is_not_there_cannot_look() -> None:
     """And those that are there are named."""
     async with home() as it:
-        with pytest.raises(Unknown, match="there is no target 'prod'; there are: demo"):
+        with pytest.raises(NotFound, match="there is no target 'prod'; there are: demo"):
             await operations(it).run_checks(TargetName("prod"))
 
 
@@ -113,26 +109,6 @@ async def test_a_reload_is_handed_on() -> None:
     async with home() as it:
         await operations(it).reload()
         assert it.notifier.lines == ["reloaded"]
-
-
-async def test_a_silence_that_cannot_be_written_down_is_refused_and_why_is_said() -> None:
-    """A full disk is no bug: what was silenced before still is, and nothing else."""
-
-    class Full(MemoryStore):
-        async def save_silences(self, silences: tuple[Silence, ...]) -> None:
-            if len(silences) != 1:
-                raise StoreError("cannot write the state to /data/s.db: database or disk is full")
-            await super().save_silences(silences)
-
-    async with home() as it:
-        it.daemon._store = Full(it.clock)
-        first = Silence(id="a1", target="demo", ends_at=it.clock.now() + 60)
-        await operations(it).add_silence(first)
-        with pytest.raises(Rejected, match="disk is full"):
-            await operations(it).add_silence(replace(first, id="a2"))
-        with pytest.raises(Rejected, match="disk is full"):
-            await operations(it).expire_silence("a1")
-        assert it.daemon.added_silences == (first,)
 
 
 async def test_asking_for_a_look_delivers_what_was_refused_once_more() -> None:

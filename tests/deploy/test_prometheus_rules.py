@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from monitor.core.model import Fault
-from monitor.core.state import State
+from monitor.core.state import CERTIFICATE_SOON, DAY, TOKEN_SOON, State
 from monitor.notifiers.alertmanager import ALERT_NAME
 from monitor.telemetry.gauges import View
 from monitor.telemetry.metrics import Metrics
-from monitor.web.runbooks import runbooks
+from monitor.web.texts import runbooks
 from tests.fakes.clock import FakeClock
 from tests.web.site import Site
 
@@ -58,6 +58,15 @@ def _rendered() -> Iterator[tuple[str, str]]:
                 if url:
                     path = re.sub(r"^(https://acme\.dev/monitor|http://(?:[mn]|monitor\.ops\.svc):9797)/", "/", url)
                     yield alert, re.sub(r"^/targets/\w+$", "/targets/prod", path)
+
+
+@pytest.mark.parametrize(
+    ("alert", "soon"), [("GatewayCertificateExpiring", CERTIFICATE_SOON), ("GatewayTokenExpiring", TOKEN_SOON)]
+)
+def test_what_expires_soon_does_so_in_an_alert_on_the_page_and_for_doctor_alike(alert: str, soon: float) -> None:
+    """One threshold for each kind."""
+    (expression,) = {rule["expr"] for rule in RULES if rule["alert"] == alert}
+    assert expression.endswith(f" - time() < {soon / DAY:.0f} * 86400")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule['alert']}-{rule['labels']['severity']}")

@@ -16,7 +16,7 @@ from monitor.doctor.report import describe_probes
 from monitor.doctor.snapshot import Snapshot
 from monitor.http import Http, InProcess
 from monitor.redaction import Redactor
-from monitor.sandbox import FAULTS, Sandbox, StoreKind, Variant, parse_variant
+from monitor.sandbox import FAULTS, BackendKind, Sandbox, Variant, parse_variant
 from monitor.settings import Settings, parse
 from tests.fakes.clock import FakeClock
 from tests.scenarios.house import merge
@@ -27,7 +27,7 @@ Report = dict[str, Any]
 class Harness:
     """A sandbox, and a doctor that asks it."""
 
-    def __init__(self, variant: Variant, more: dict[str, Any], *, content: bool, backend: StoreKind) -> None:
+    def __init__(self, variant: Variant, more: dict[str, Any], *, content: bool, backend: BackendKind) -> None:
         self.clock = FakeClock(threads=False)
         self.sandbox = Sandbox(clock=self.clock, variant=variant, content=content, latency=0.3, backend=backend)
         self.more = more
@@ -74,7 +74,7 @@ async def harness(
     variant: str = "",
     *faults: str,
     content: bool | None = None,
-    backend: StoreKind = StoreKind.TRACELOOP,
+    backend: BackendKind = BackendKind.TRACELOOP,
     **more: Any,
 ) -> AsyncIterator[Harness]:
     """A sandbox in a variant, with something broken; `more` is merged into the configuration."""

@@ -9,17 +9,17 @@ import pytest
 from monitor.cli.doctor_text import render
 from monitor.core import backend
 from monitor.doctor.report import QUESTIONS
-from monitor.sandbox import StoreKind
+from monitor.sandbox import BackendKind
 from tests.doctor.harness import harness
 
-PHOENIX, OPEN = StoreKind.PHOENIX, StoreKind.OPEN_PHOENIX
+PHOENIX, OPEN = BackendKind.PHOENIX, BackendKind.OPEN_PHOENIX
 PLACE = re.compile(r"\{(?!since\})[a-z_]+\}")
 NOT_ASKED = {"trace_route", "warehouse_lag", "trace_scope", "other_environments", "environment"}
 """A quick route and environments, which Phoenix does not have."""
 
 
 @pytest.mark.parametrize("kind", [PHOENIX, OPEN])
-async def test_a_healthy_phoenix_passes(kind: StoreKind, tmp_path: Path) -> None:
+async def test_a_healthy_phoenix_passes(kind: BackendKind, tmp_path: Path) -> None:
     """With authentication and without; what it does not show stays open and is no fault; a recording holds no key."""
     async with harness(backend=kind) as it:
         report = await it.report(record=tmp_path / "recorded")
@@ -63,7 +63,7 @@ async def test_a_refused_key_is_to_be_made_where_phoenix_makes_them() -> None:
 @pytest.mark.parametrize("breaks", ["key_rejected", "exporter_disabled", "ingest_failing", "gateway_unreachable"])
 async def test_no_placeholder_is_left_whatever_is_broken(breaks: str) -> None:
     """In the questions, which are shown where the answer is no pass, and in the answers, for people and for programs."""
-    for kind in (PHOENIX, StoreKind.TRACELOOP):
+    for kind in (PHOENIX, BackendKind.TRACELOOP):
         async with harness("", breaks, backend=kind) as it:
             report = await it.report()
         assert "fail" in [each["verdict"] for each in report["targets"]["demo"]["questions"].values()]

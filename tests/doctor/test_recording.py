@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from monitor.core.model import Service
-from monitor.doctor.recording import ALLOWED, Outline, Recorder, Unfit
+from monitor.doctor.recording import ALLOWED, CannotRecord, Outline, Recorder
 from monitor.doctor.report import QUESTIONS
 from monitor.http import Answer, Exchange, Request
 from monitor.sandbox import FAULTS, SWITCHES
@@ -411,7 +411,7 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, stranger: str) 
     """And nothing in it is touched, though a recording lies beside it."""
     recorder(tmp_path).close()
     (tmp_path / stranger).write_text("precious")
-    with pytest.raises(Unfit, match=r"is not empty and holds no earlier recording\. Name a new one"):
+    with pytest.raises(CannotRecord, match=r"is not empty and holds no earlier recording\. Name a new one"):
         recorder(tmp_path)
     assert (tmp_path / stranger).read_text() == "precious"
     assert "index.json" in names(tmp_path)
@@ -421,7 +421,7 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, stranger: str) 
 def test_an_index_of_something_else_is_no_recording(tmp_path: Path, index: str) -> None:
     """Its files may look like ours."""
     (tmp_path / "index.json").write_text(index)
-    with pytest.raises(Unfit):
+    with pytest.raises(CannotRecord):
         recorder(tmp_path)
     assert (tmp_path / "index.json").read_text() == index
 
@@ -429,9 +429,9 @@ def test_an_index_of_something_else_is_no_recording(tmp_path: Path, index: str) 
 def test_a_place_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     """Before anything is asked."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(Unfit):
+    with pytest.raises(CannotRecord):
         recorder(tmp_path / "file")
-    with pytest.raises(Unfit):
+    with pytest.raises(CannotRecord):
         recorder(tmp_path / "file" / "below")
 
 

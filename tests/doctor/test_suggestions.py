@@ -133,7 +133,7 @@ def test_the_snippet_is_a_piece_of_configuration() -> None:
             }
         }
     )
-    assert text.startswith("targets:\n  prod-eu:\n    gateway:\n      trace_id: feedback  # it is named\n")
+    assert text.startswith("targets:\n  prod-eu:\n    checks:\n      arrival:\n        complete_spans: 3  # so many\n")
     settings = parse(text + _rest(), {}, Path("/")).settings
     found = settings.targets["prod-eu"]  # type: ignore[index]
     assert (found.gateway.trace_id, found.checks.arrival.complete_spans, found.checks.arrival.settle) == (
@@ -143,6 +143,19 @@ def test_the_snippet_is_a_piece_of_configuration() -> None:
     )
     assert (found.expected.exclude_request_data, found.expected.service_name) == (False, "no: such # thing")
     assert dict(found.expected.resource_attributes) == {"env": "prod", "on": "yes"}
+
+
+def test_a_section_stands_once_in_whatever_order_its_settings_were_suggested() -> None:
+    """The loader refuses a key that is there twice."""
+    suggested: dict[str, dict[str, Any]] = {
+        "expected.exclude_request_data": {"value": False, "why": "content is there"},
+        "gateway.trace_id": {"value": "feedback", "why": "it is named"},
+        "expected.service_name": {"value": "llm", "why": "so it is called"},
+    }
+    text = snippet({"prod": suggested, "staging": suggested})
+    settings = parse(text + _rest(), {}, Path("/")).settings
+    assert {target.expected.service_name for target in settings.targets.values()} == {"llm"}
+    assert text.count("expected:") == 2
 
 
 def _rest() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from monitor.sandbox import Sandbox, StoreKind, serve
+from monitor.sandbox import BackendKind, Sandbox, serve
 from tests.e2e.harness import PhoenixProcess, check, phoenix_running, write_configuration
 
 pytestmark = [pytest.mark.e2e, pytest.mark.anyio, pytest.mark.timeout(420)]
@@ -64,7 +64,7 @@ async def lab(
     phoenix: PhoenixProcess, directory: Path, *, project: str, key: str | None = None, content: bool = False
 ) -> AsyncIterator[Lab]:
     """A sandbox of its own, ten times as fast as the real services, whose gateway exports to Phoenix."""
-    kind = StoreKind.PHOENIX if key is not None else StoreKind.OPEN_PHOENIX
+    kind = BackendKind.PHOENIX if key is not None else BackendKind.OPEN_PHOENIX
     async with serve(time_factor=0.1, content=content, backend=kind) as sandbox:
         yield Lab(sandbox, phoenix, directory, project=project, key=key, content=content)
 

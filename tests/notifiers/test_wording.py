@@ -13,7 +13,7 @@ from monitor.core.state import State
 from monitor.daemon.status import describe_incident
 from monitor.notifiers import wording
 from monitor.notifiers.wording import Style, utc
-from monitor.web.page import Beside, incident_page
+from monitor.web.page import PageContext, incident_page
 from tests.fakes.clock import START
 from tests.notifiers import notices
 from tests.notifiers.notices import a_diagnosis, a_notice, an_incident, notified_of
@@ -60,7 +60,7 @@ def test_the_message_the_command_and_the_page_tell_one_duration() -> None:
         notices=(),
         version="1",
         now=START + 900,
-        beside=Beside(),
+        context=PageContext(),
         form={"done": "", "failed": "", "given": {}, "lengths": ()},
         external_url=None,
         depth=1,

@@ -11,7 +11,7 @@ from monitor.http import Http, InProcess
 from monitor.otlp import OtlpIngest
 from monitor.phoenix import PhoenixReader
 from monitor.redaction import Redactor
-from monitor.sandbox import Sandbox, StoreKind
+from monitor.sandbox import BackendKind, Sandbox
 from tests.fakes.clock import FakeClock
 from tests.otlp.contract import NEVER_SENT, NONCE, BackendContract, Stage
 
@@ -40,7 +40,7 @@ class _Stage(Stage):
         await self._sandbox.break_("ingest_failing_rejects")
 
 
-async def staged(kind: StoreKind) -> AsyncIterator[_Stage]:
+async def staged(kind: BackendKind) -> AsyncIterator[_Stage]:
     """The adapters before the sandbox."""
     clock = FakeClock()
     sandbox = Sandbox(clock=clock, backend=kind)
@@ -58,7 +58,7 @@ class TestPhoenix(BackendContract):
     @pytest.fixture
     async def stage(self) -> AsyncIterator[Stage]:
         """Before the sandbox."""
-        async for each in staged(StoreKind.PHOENIX):
+        async for each in staged(BackendKind.PHOENIX):
             yield each
 
     async def test_a_span_is_found_by_what_stands_in_it(self, stage: Stage) -> None:
@@ -78,7 +78,7 @@ class TestOpenPhoenix(BackendContract):
     @pytest.fixture
     async def stage(self) -> AsyncIterator[Stage]:
         """Before the sandbox."""
-        async for each in staged(StoreKind.OPEN_PHOENIX):
+        async for each in staged(BackendKind.OPEN_PHOENIX):
             yield each
 
     async def test_a_refused_key_is_refused_everywhere(self, stage: Stage) -> None:

@@ -114,12 +114,6 @@ class Asker:
         """The documented search."""
         return read(await self.traceloop("/v2/warehouse/spans", environment=environment, **query))["spans"]
 
-    async def search(self, what: str, **body: Any) -> Answer:
-        """An undocumented search: `spans` or `traces/root-spans`."""
-        return await self.ask(
-            Host.TRACELOOP, "POST", f"/v2/projects/default/{what}", token=self.credentials.key, body=body
-        )
-
     async def trace(self, trace_id: str, *, environment: str = "prd") -> Any:
         """The per-trace route."""
         return read(await self.traceloop(f"/v2/projects/default/traces/{trace_id}/spans", environment=environment))

@@ -122,15 +122,16 @@ async def test_a_reset_begins_anew(asker: Asker, sandbox: Sandbox) -> None:
     """Faults, variant, configuration and memories; the exporter reads its configuration again."""
     await asker.control("POST", "/dialect", {"off": "404"})
     await asker.control("POST", "/faults/config_drift_key")
-    manifest = {"type": "gateway-otel-config"}
-    body = {"manifest": manifest}
-    await asker.plane("PUT", "/api/svc/v1/apply", body=body, token=asker.credentials.admin_token)
+    sandbox.world.configurations.apply({"type": "gateway-otel-config"})
     await asker.complete()
     await asker.clock.advance(5)
     await asker.control("POST", "/reset")
     assert sandbox.world.faults.names == ()
     assert sandbox.world.variant.words()["off"] == "absent"
     assert not sandbox.world.own_spans
+    shown = (await asker.ask(Host.GATEWAY, "GET", "/metrics")).body.decode()
+    counts = [line.rpartition(" ")[2] for line in shown.splitlines() if "_total{" in line]
+    assert counts == ["0", "0"]
     await asker.complete()
     await asker.clock.advance(5)
     assert len(asker.rows()) == 3

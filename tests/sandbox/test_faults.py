@@ -12,6 +12,7 @@ from monitor.core.model import Fault
 from monitor.ports import Unreachable
 from monitor.sandbox import FAULTS, Host, Sandbox
 from monitor.sandbox.credentials import CHANNEL
+from monitor.sandbox.faults import TransportFault
 from tests.fakes.clock import FakeClock
 from tests.sandbox.common import AGENT, MODEL, Answer, Asker, call, chat
 
@@ -173,6 +174,14 @@ def test_every_fault_is_described() -> None:
 def test_every_fault_that_a_service_can_have_is_in_the_table() -> None:
     """Under its own name; a check that crashes is nobody's service, and `traffic_sampled` needs traffic and a check that is off."""
     assert {str(fault) for fault in Fault} - set(FAULTS) == {Fault.CHECK_FAILED, Fault.VOLUME_LOSS}
+
+
+def test_whoever_redirects_says_where_to() -> None:
+    """A redirect without a Location is none."""
+    replies = [patch.reply for fault in FAULTS.values() for patch in fault.patches if isinstance(patch, TransportFault)]
+    redirects = [reply for reply in replies if 300 <= reply.status < 400]
+    assert len(redirects) == 2
+    assert all("location" in reply.headers for reply in redirects)
 
 
 async def test_faults_add_up_and_the_newest_has_the_first_word(asker: Asker, sandbox: Sandbox) -> None:

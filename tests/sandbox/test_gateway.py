@@ -1,12 +1,12 @@
 """The gateway in the sandbox: what it completes, what it refuses and how."""
 
-import base64
 import json
 from typing import Any
 
 import pytest
 
 from monitor.sandbox import Host, Sandbox
+from monitor.sandbox.spans import iso
 from tests.fakes.clock import START, FakeClock
 from tests.sandbox.common import Asker, chat, read
 
@@ -167,7 +167,7 @@ BAD_BODIES: dict[str, tuple[Any, int]] = {
     "max_tokens no number": (chat(max_tokens="16"), 400),
     "max_tokens zero": (chat(max_tokens=0), 400),
     "unknown model": (chat(model="openai-main/gpt-9"), 403),
-    "max_tokens for a thinker": (chat(model="openai-main/o4-mini"), 400),
+    "max_tokens for a reasoning model": (chat(model="openai-main/o4-mini"), 400),
 }
 
 
@@ -179,33 +179,13 @@ async def test_bad_bodies_are_refused(asker: Asker, body: Any, status: int) -> N
     assert read(answer)["status"] == "failure"
 
 
-async def test_a_thinker_may_spend_everything_on_thinking(asker: Asker) -> None:
+async def test_a_reasoning_model_may_spend_everything_on_reasoning(asker: Asker) -> None:
     """No text, `finish_reason: length`, and it is an answer all the same."""
     body = {"model": "openai-main/o4-mini", "messages": [{"role": "user", "content": "x"}], "max_completion_tokens": 16}
     answer = read(await asker.ask(Host.GATEWAY, "POST", "/chat/completions", token=asker.credentials.token, body=body))
     assert answer["choices"][0]["finish_reason"] == "length"
     assert answer["choices"][0]["message"]["content"] == ""
     assert answer["usage"]["completion_tokens"] == 16
-
-
-async def test_a_stream_ends_in_done(asker: Asker) -> None:
-    """Chunks of a completion, usage in the last; the trace is named as ever."""
-    answer = await asker.complete(stream=True)
-    events = answer.body.decode().strip().split("\n\n")
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    assert events[-1] == "data: [DONE]"
-    assert json.loads(events[-2].removeprefix("data: "))["usage"]["total_tokens"] > 0
-    assert "x-tfy-feedback-target-id" in answer.headers
-
-
-async def test_the_cache_is_by_request_only(asker: Asker) -> None:
-    """Who asks for it gets the same answer twice, and learns whose trace it was."""
-    named = {"x-tfy-cache-config": '{"type": "exact-match"}'}
-    first, second, bare = [await asker.complete(headers=headers) for headers in (named, named, {})]
-    assert [each.headers["x-tfy-cache-status"] for each in (first, second, bare)] == ["miss", "hit", "miss"]
-    assert read(first)["id"] == read(second)["id"] != read(bare)["id"]
-    target = json.loads(base64.b64decode(first.headers["x-tfy-feedback-target-id"]))
-    assert second.headers["x-tfy-cached-trace-id"] == target["traceId"]
 
 
 async def test_models_are_those_that_the_token_may_use(asker: Asker, sandbox: Sandbox) -> None:
@@ -236,6 +216,18 @@ async def test_its_metrics_count_spans_kept_and_dropped(asker: Asker, sandbox: S
         'ai_gateway_spans_exported_total{tenant_name="sandbox",outcome="success"} 3',
         'ai_gateway_span_drops_total{tenant_name="sandbox",reason="should_trace_false"} 1',
     ]
+
+
+async def test_what_it_refuses_is_a_request_too(asker: Asker, sandbox: Sandbox) -> None:
+    """In its own metrics, whose spans of it are counted, and in what the control plane counts."""
+    await sandbox.break_("provider_failing")
+    await asker.complete()
+    assert 'ai_gateway_requests_total{tenant_name="sandbox"} 1' in await counts(asker)
+    await asker.clock.advance(1)
+    now = asker.clock.now()
+    asked = {"startTs": iso(now - 60), "endTs": iso(now), "datasource": "modelMetrics", "type": "distribution"}
+    counted = read(await asker.plane("POST", "/api/svc/v1/llm-gateway/metrics/query", body=asked))
+    assert counted["data"]["dataPoints"] == [{"total": 1, "countModelName": 1}]
 
 
 async def counts(asker: Asker) -> list[str]:

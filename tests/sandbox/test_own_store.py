@@ -99,6 +99,7 @@ BAD: dict[str, dict[str, Any]] = {
     "limit too large": {"limit": 100_000},
     "limit no number": {"limit": "50"},
     "unknown direction": {"sortDirection": "up"},
+    "direction no text": {"sortDirection": ["asc"]},
     "foreign token": {"pageToken": "3"},
     "token of something else": {"pageToken": "cGFnZTox"},
     "filters no list": {"filters": {}},

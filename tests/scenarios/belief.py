@@ -214,14 +214,14 @@ TABLE: Mapping[str, Breakage] = {
             "check_failed",
             F.CHECK_FAILED,
             (Component.MONITOR, WARNING),
-            "The check control crashed",
+            "The check `control` crashed",
             hides=frozenset({S.CONTROL}),
         ),
         _row(
             "control_plane_forbidden",
             F.BLIND,
             (Component.MONITOR, WARNING),
-            "Only a person can fix this",
+            "You do not have permission",
             hides=_MANIFEST,
         ),
     )

@@ -28,7 +28,7 @@ from monitor.daemon.policy import enabled_checks
 from monitor.http import Http, InProcess
 from monitor.ports import Notifier
 from monitor.redaction import Redactor
-from monitor.sandbox import Host, Sandbox, StoreKind, Traffic, Variant
+from monitor.sandbox import BackendKind, Host, Sandbox, Traffic, Variant
 from monitor.sandbox.slack import Message
 from monitor.settings import Settings, parse
 from monitor.telemetry.gauges import Expected, Monitored, View
@@ -84,7 +84,7 @@ class House:
         content: bool,
         seed: int,
         traffic: Traffic,
-        backend: StoreKind,
+        backend: BackendKind,
     ) -> None:
         self.twins = tuple(twins)
         self.clock = FakeClock(seed=seed, threads=False)
@@ -358,7 +358,7 @@ async def house(
     one_root: bool = True,
     prepare: Callable[[House], None] = lambda _: None,
     traffic: Traffic = NO_TRAFFIC,
-    backend: StoreKind = StoreKind.TRACELOOP,
+    backend: BackendKind = BackendKind.TRACELOOP,
     **more: Any,
 ) -> AsyncIterator[House]:
     """A running daemon in a healthy world; `more` is merged into its configuration.

@@ -6,7 +6,7 @@ from monitor.core.model import CheckName, Fault, Verdict
 from monitor.sandbox import FAULTS, Traffic, Variant
 from tests.sampling import sample
 from tests.scenarios.house import HOUR, MINUTE, house
-from tools.diagnosis_matrix import BUSY, listen
+from tools.diagnosis_matrix import BUSY, diagnose_fault
 
 HUGE = Traffic(requests_per_second=200, spans=3, span_bytes=50_000)
 BY_FILTER = {"trace_route": "404"}
@@ -43,7 +43,7 @@ async def test_a_healthy_pipeline_is_healthy_however_busy_it_is(words: dict[str,
 @pytest.mark.thorough
 async def test_what_is_broken_has_its_name_in_a_busy_environment(name: str, words: dict[str, str]) -> None:
     """By filters alone, and without an id: then TrueFoundry's own store is asked by the nonce, too."""
-    assert await listen(name, traffic=BUSY, words=words) in {str(fault) for fault in FAULTS[name].named}
+    assert await diagnose_fault(name, traffic=BUSY, words=words) in {str(fault) for fault in FAULTS[name].named}
 
 
 @pytest.mark.thorough
@@ -51,7 +51,7 @@ async def test_what_is_broken_has_its_name_in_a_busy_environment(name: str, word
 async def test_whichever_filters_are_honoured_a_loss_is_noticed(filters: str) -> None:
     """Where none is, the seconds of a canary are few enough to be read at 20 requests a second of 8 kB."""
     words = {"filters": filters, **BY_FILTER}
-    assert await listen("export_failing", traffic=BUSY, words=words) == Fault.EXPORT_FAILING
+    assert await diagnose_fault("export_failing", traffic=BUSY, words=words) == Fault.EXPORT_FAILING
 
 
 @pytest.mark.thorough

@@ -211,7 +211,7 @@ TABLE = (
         component=Component.MONITOR,
         notified=12 * MINUTE,
         resolved=75,
-        says="There are no reminders",
+        says="You do not have permission",
     ),
 )
 

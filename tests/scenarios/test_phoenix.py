@@ -10,7 +10,7 @@ from monitor.core.backend import PHOENIX
 from monitor.core.incident import HopState
 from monitor.core.model import CheckName, Component, Fault, Severity, Verdict
 from monitor.daemon.status import describe_target
-from monitor.sandbox import StoreKind, Variant
+from monitor.sandbox import BackendKind, Variant
 from tests.sampling import sample
 from tests.scenarios.house import MINUTE, OPERATED, House, house
 from tests.scenarios.test_faults import TABLE, Row
@@ -34,8 +34,8 @@ def everything_said(home: House) -> str:
     return said.replace("//traceloop", "//host")  # the sandbox's host is called so whoever stands there
 
 
-@pytest.mark.parametrize("kind", [StoreKind.PHOENIX, StoreKind.OPEN_PHOENIX])
-async def test_a_healthy_target_passes_and_says_what_is_not_judged(kind: StoreKind) -> None:
+@pytest.mark.parametrize("kind", [BackendKind.PHOENIX, BackendKind.OPEN_PHOENIX])
+async def test_a_healthy_target_passes_and_says_what_is_not_judged(kind: BackendKind) -> None:
     """With authentication and without: every check passes, and what Phoenix does not show is no fault."""
     async with house(backend=kind) as home:
         await home.settle_in()
@@ -57,7 +57,7 @@ async def test_a_healthy_target_passes_and_says_what_is_not_judged(kind: StoreKi
 @pytest.mark.parametrize("row", sample(ROWS, every=8), ids=lambda row: row.breaks)
 async def test_a_fault_is_named_as_before_traceloop(row: Row) -> None:
     """By the same name, as bad, within the same time; and it resolves."""
-    async with house(Variant().vary(row.words), backend=StoreKind.PHOENIX, content=row.content, **OPERATED) as home:
+    async with house(Variant().vary(row.words), backend=BackendKind.PHOENIX, content=row.content, **OPERATED) as home:
         await home.settle_in()
         await home.break_(row.breaks)
         await home.until(lambda: home.incident is not None and home.incident.diagnosis.fault is row.fault, row.notified)
@@ -79,7 +79,7 @@ async def test_a_fault_is_named_as_before_traceloop(row: Row) -> None:
 @pytest.mark.parametrize("breaks", ["wrong_environment", "trace_mislabelled"])
 async def test_what_phoenix_does_not_show_is_no_fault(breaks: str) -> None:
     """Another key leads to the same project, and the service's name is dropped: traces arrive, so nothing is said."""
-    async with house(Variant().vary({"header_values": "masked"}), backend=StoreKind.PHOENIX) as home:
+    async with house(Variant().vary({"header_values": "masked"}), backend=BackendKind.PHOENIX) as home:
         await home.settle_in()
         await home.break_(breaks)
         await home.advance(20 * MINUTE)
@@ -88,7 +88,7 @@ async def test_what_phoenix_does_not_show_is_no_fault(breaks: str) -> None:
 
 async def test_another_key_that_is_shown_is_a_warning() -> None:
     """It may be as good as ours; the traces say that it is."""
-    async with house(backend=StoreKind.PHOENIX) as home:
+    async with house(backend=BackendKind.PHOENIX) as home:
         await home.settle_in()
         await home.break_("wrong_environment")
         await home.advance(12 * MINUTE)
@@ -101,7 +101,9 @@ async def test_another_key_that_is_shown_is_a_warning() -> None:
 
 async def test_another_project_is_a_drift_that_names_the_setting() -> None:
     """Where the exporter names another project than the monitor reads, traces are looked for in vain."""
-    async with house(backend=StoreKind.OPEN_PHOENIX, targets={"demo": {"phoenix": {"project": "unheard-of"}}}) as home:
+    async with house(
+        backend=BackendKind.OPEN_PHOENIX, targets={"demo": {"phoenix": {"project": "unheard-of"}}}
+    ) as home:
         await home.advance(12 * MINUTE)
         assert home.incident is not None
         diagnosis = home.incident.diagnosis
@@ -113,7 +115,7 @@ async def test_another_project_is_a_drift_that_names_the_setting() -> None:
 
 async def test_a_rotated_key_asks_for_the_new_one() -> None:
     """The exporter has the new key, and the monitor's is refused: to set the exporter back would stop a working export."""
-    async with house(backend=StoreKind.PHOENIX) as home:
+    async with house(backend=BackendKind.PHOENIX) as home:
         await home.settle_in()
         await home.break_("config_drift_rotation")
         await home.advance(12 * MINUTE)
@@ -129,7 +131,7 @@ async def test_a_rotated_key_asks_for_the_new_one() -> None:
 
 async def test_a_key_that_phoenix_refuses_is_named_once_traces_are_lost() -> None:
     """Until then nothing is claimed of the export; then the key is the cause, and when it is set back that is over."""
-    async with house(backend=StoreKind.PHOENIX) as home:
+    async with house(backend=BackendKind.PHOENIX) as home:
         await home.settle_in()
         await home.break_("config_drift_key")
         await home.until_reported("opened", Fault.CONFIG_DRIFT, limit=2 * MINUTE)
@@ -162,7 +164,7 @@ async def test_a_key_that_phoenix_refuses_is_named_once_traces_are_lost() -> Non
 async def test_another_key_is_not_blamed_for_what_another_hop_loses() -> None:
     """It has been accepted for long, or Phoenix does not take a test span either."""
     for breaks, named in (("export_failing", Fault.EXPORT_FAILING), ("ingest_failing", Fault.INGEST_FAILING)):
-        async with house(backend=StoreKind.PHOENIX) as home:
+        async with house(backend=BackendKind.PHOENIX) as home:
             await home.settle_in()
             await home.break_("wrong_environment")
             await home.advance(20 * MINUTE)
@@ -175,7 +177,7 @@ async def test_another_key_is_not_blamed_for_what_another_hop_loses() -> None:
 @pytest.mark.parametrize("breaks", ["read_api_failing", "read_api_garbled", "read_api_page"])
 async def test_a_read_api_that_is_broken_blinds_the_monitor(breaks: str) -> None:
     """Phoenix's own routes break; nobody is accused of losing traces."""
-    async with house(backend=StoreKind.PHOENIX) as home:
+    async with house(backend=BackendKind.PHOENIX) as home:
         await home.settle_in()
         await home.break_(breaks)
         await home.advance(40 * MINUTE)

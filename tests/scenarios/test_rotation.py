@@ -8,7 +8,7 @@ import pytest
 
 from monitor.core.model import Fault, Severity
 from monitor.sandbox import Variant
-from monitor.sandbox.faults import Act
+from monitor.sandbox.faults import Misbehaviour
 from tests.sampling import sample
 from tests.scenarios.house import MINUTE, House, house
 
@@ -94,7 +94,7 @@ async def test_everybody_has_the_new_key_at_once(tmp_path: Path) -> None:
 async def test_the_monitor_had_the_new_key_first(tmp_path: Path) -> None:
     """The gateway carries another key than ours, and ours works: then no trace arrives, and that calls."""
     async with keyed(tmp_path) as (home, key):
-        home.sandbox.world.faults.set(REVOKED, (Act("rotate_key"),))
+        home.sandbox.world.faults.set(REVOKED, (Misbehaviour("rotate_key"),))
         key.give(home.sandbox.world.credentials.rotated_key)
         await home.until_called(limit=2 * MINUTE)
 

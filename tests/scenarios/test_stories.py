@@ -160,7 +160,8 @@ async def test_a_second_fault_is_also_wrong_and_takes_over() -> None:
         await home.settle_in()
         await home.break_("gateway_unreachable")
         await home.until_reported("opened", "gateway_unreachable", limit=25)
-        opened_at = home.clock.now()
+        assert home.incident is not None
+        began_at = home.incident.window_began_at  # one duration everywhere: from the first evidence
         await home.break_(DRIFT)
         await home.until(lambda: home.incident is not None and home.incident.diagnosis.also, limit=75)
         await home.advance(0)
@@ -171,7 +172,7 @@ async def test_a_second_fault_is_also_wrong_and_takes_over() -> None:
         await home.fix("gateway_unreachable")
         await home.until_reported("changed", DRIFT, limit=25)
         await home.advance(0)
-        lasted = length_text(home.clock.now() - opened_at)
+        lasted = length_text(home.clock.now() - began_at)
         still = f"Trace export points at the wrong URL ({DRIFT})"
         assert f"gateway_unreachable fixed after {lasted}; still: {still}" in home.thread(root)[-1]
         await home.fix()

@@ -13,8 +13,8 @@ from monitor.core.inputs import Acknowledged
 from monitor.core.state import State
 from monitor.settings import Loaded, parse
 from monitor.simulate.replay import replay
+from monitor.simulate.simulation import Report
 from monitor.simulate.slack import ShownIn
-from monitor.simulate.story import Simulation
 from monitor.store.snapshot import Snapshot
 from tests.fakes.clock import START
 from tests.scenarios.house import DEMO, MENTION, MINUTE, House, house, merge
@@ -73,18 +73,18 @@ async def past_of(home: House) -> Past:
     return Past(configuration, snapshot, [(at, text.partition("\n")[0]) for at, text in texts])
 
 
-async def replayed(past: Past, **more: Any) -> Simulation:
+async def replayed(past: Past, **more: Any) -> Report:
     """Judge and report it once more."""
     found = await asyncio.to_thread(replay, past.loaded(**more), past.snapshot, (DEMO,), START)
     assert found is not None
     return found
 
 
-def lines(found: Simulation) -> list[Line]:
+def lines(found: Report) -> list[Line]:
     """The first line of each new text, and when it came."""
     return [
         (dispatching.until, shown.text.partition("\n")[0])
-        for dispatching in found.story.attempts
+        for dispatching in found.simulation.attempts
         for shown in dispatching.shown
         if shown.place is not ShownIn.EDIT
     ]
@@ -116,7 +116,7 @@ async def test_by_the_thresholds_of_then_it_is_reported_as_it_was(troubles: list
     found = await replayed(past)
     assert [line for _, line in lines(found)] == [line for _, line in past.notified]
     assert [at for at, _ in lines(found)] == pytest.approx([at for at, _ in past.notified], abs=TOLERANCE)
-    now, then = found.story.summary(), found.notified
+    now, then = found.simulation.summary(), found.notified
     assert (now.incidents + now.reopened, now.messages, now.mentions, now.by_reason) == (
         then.incidents,
         then.messages,
@@ -142,7 +142,7 @@ async def test_more_patience_would_have_paged_nobody() -> None:
     """A minute of failing looks is not enough for twenty of them; what was notified then is counted beside."""
     past = await flapped()
     found = await replayed(past, alerting={"fail_after": 20})
-    assert (found.story.summary().incidents, found.story.summary().mentions) == (0, 0)
+    assert (found.simulation.summary().incidents, found.simulation.summary().mentions) == (0, 0)
     assert found.notified.mentions == 2
 
 
@@ -150,7 +150,7 @@ async def test_another_severity_mentions_nobody() -> None:
     """It is reported all the same."""
     past = await flapped()
     found = await replayed(past, alerting={"severity": {"gateway_unreachable": "warning"}})
-    assert (found.story.summary().messages, found.story.summary().mentions) == (found.notified.messages, 0)
+    assert (found.simulation.summary().messages, found.simulation.summary().mentions) == (found.notified.messages, 0)
 
 
 async def test_a_window_would_have_kept_it_quiet() -> None:
@@ -158,29 +158,29 @@ async def test_a_window_would_have_kept_it_quiet() -> None:
     past = await flapped()
     window = {"target": "demo", "from": "2027-01-15T07:00:00Z", "to": "2027-01-16T08:00:00Z"}
     found = await replayed(past, silences=[window])
-    assert (found.story.summary().incidents, found.story.summary().messages) == (2, 0)
-    assert len(found.story.entries) == 4
+    assert (found.simulation.summary().incidents, found.simulation.summary().messages) == (2, 0)
+    assert len(found.simulation.entries) == 4
 
 
 @pytest.mark.thorough
 async def test_deadlines_of_traces_are_judged_by_when_the_trace_was_there() -> None:
     """Four minutes late: by default a warning; by shorter deadlines lost, by longer ones nothing."""
     past = await recorded(("trace_late", 30))
-    assert {each.fault.value for each in (await replayed(past)).story.attempts} == {"trace_late"}
+    assert {each.fault.value for each in (await replayed(past)).simulation.attempts} == {"trace_late"}
     patient = {"checks": {"arrival": {"late_after": "270s"}}}
-    assert (await replayed(past, targets={"demo": patient})).story.attempts == []
+    assert (await replayed(past, targets={"demo": patient})).simulation.attempts == []
     strict = {"checks": {"arrival": {"look_closer_after": "30s", "late_after": "60s", "missing_after": "120s"}}}
     found = await replayed(past, targets={"demo": strict})
-    assert found.story.summary().mentions == 1
-    assert {each.severity.word for each in found.story.attempts} >= {"critical"}
+    assert found.simulation.summary().mentions == 1
+    assert {each.severity.word for each in found.simulation.attempts} >= {"critical"}
 
 
 async def test_whoever_took_the_incident_then_takes_it_again() -> None:
     """So no escalation is counted that nobody saw."""
     past = await recorded(("gateway_unreachable", 40), ack=5)
     found = await replayed(past)
-    assert Reason.ESCALATED not in found.story.summary().by_reason
-    assert any("acknowledged by ada" in shown.text for each in found.story.attempts for shown in each.shown)
+    assert Reason.ESCALATED not in found.simulation.summary().by_reason
+    assert any("acknowledged by ada" in shown.text for each in found.simulation.attempts for shown in each.shown)
 
 
 async def test_nothing_recorded_is_nothing_to_report() -> None:

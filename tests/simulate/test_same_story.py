@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import pytest
 
 from monitor.core.events import NoticeHandled
-from monitor.simulate.play import play
+from monitor.core.incident import Incident
+from monitor.sandbox import FAULTS, Variant
+from monitor.simulate.effects import OUTAGES
+from monitor.simulate.simulate import simulate
+from monitor.simulate.simulation import Outcome
 from monitor.simulate.slack import ShownIn
-from monitor.simulate.story import Outcome
 from monitor.simulate.timeline import parse_timeline
 from tests.fakes.clock import START
 from tests.scenarios.house import HOUR, MENTION, MINUTE, House, house
@@ -28,6 +31,7 @@ class Trouble:
 
 EXPORTER_OFF = [Trouble("exporter_disabled", 2 * MINUTE, 10 * MINUTE)]
 GATEWAY_DOWN_FOR_LONG = [Trouble("gateway_unreachable", 3 * MINUTE, 5 * HOUR)]
+WRONG_PROTOCOL = [Trouble("config_drift_protocol", 2 * MINUTE, 10 * MINUTE)]
 SLACK_DOWN_MEANWHILE = [
     Trouble("slack_unreachable", MINUTE, 12 * MINUTE),
     Trouble("gateway_unreachable", 4 * MINUTE, 8 * MINUTE),
@@ -89,12 +93,12 @@ settings: {{alerting: {{slack: {{mention: "{MENTION}"}}}}}}
 timeline:
 {lines}
 """
-    played = play(parse_timeline(text, "story.yaml"))
+    report = simulate(parse_timeline(text, "story.yaml"))
     return [
-        Notified(dispatching.until, dispatching.reason.value, shown.text.partition("\n")[0], dispatching.mention)
-        for dispatching in played.story.attempts
-        if dispatching.outcome is Outcome.SENT
-        for shown in dispatching.shown
+        Notified(attempt.until, attempt.reason.value, shown.text.partition("\n")[0], attempt.mention)
+        for attempt in report.simulation.attempts
+        if attempt.outcome is Outcome.SENT
+        for shown in attempt.shown
         if shown.place is not ShownIn.EDIT
     ]
 
@@ -108,6 +112,7 @@ def _words(fault: str) -> str:
     ("troubles", "until", "reasons"),
     [
         (EXPORTER_OFF, 25 * MINUTE, ["opened", "resolved"]),
+        (WRONG_PROTOCOL, 25 * MINUTE, ["opened", "resolved"]),
         pytest.param(
             GATEWAY_DOWN_FOR_LONG,
             5.5 * HOUR,
@@ -116,7 +121,7 @@ def _words(fault: str) -> str:
         ),
         pytest.param(SLACK_DOWN_MEANWHILE, HOUR, ["opened", "resolved", "resolved"], marks=pytest.mark.thorough),
     ],
-    ids=["exporter off", "gateway down for five hours", "Slack down meanwhile"],
+    ids=["exporter off", "wrong protocol", "gateway down for five hours", "Slack down meanwhile"],
 )
 async def test_the_same_story_is_reported_by_the_daemon_and_by_a_simulation(
     troubles: list[Trouble], until: float, reasons: list[str]
@@ -129,3 +134,41 @@ async def test_the_same_story_is_reported_by_the_daemon_and_by_a_simulation(
         (each.reason, each.first_line, each.mention) for each in real
     ]
     assert [each.at for each in notified] == pytest.approx([each.at for each in real], abs=TOLERANCE)
+
+
+QUICK = ("config_drift", "config_drift_blank", "config_drift_filter_model", "config_drift_rotation", "read_api_pages")
+"""A few of each kind: a drift that stops the export or not, one that the monitor's own refused key explains, and nothing."""
+
+COSTLY = ("_endless", "_bomb")
+"""To read on and on costs minutes of CPU; what they do is in the table what their neighbours do."""
+
+LONG_ENOUGH = 17 * MINUTE
+ONE_OF_FOUR = 95 * MINUTE
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "outage",
+    [
+        each if each in QUICK else pytest.param(each, marks=pytest.mark.thorough)
+        for each in OUTAGES
+        if not each.endswith(COSTLY)
+    ],
+)
+async def test_every_outage_is_called_what_the_daemon_calls_it(outage: str) -> None:
+    """By the same name and as bad, a quarter of an hour after it began."""
+    until = ONE_OF_FOUR if outage == "trace_missing_some" else LONG_ENOUGH
+    # Where the key can be read, a wrong environment is a drift.
+    variant = Variant(header_values="masked") if outage == "wrong_environment" else Variant()
+    async with house(variant, content=FAULTS[outage].needs_content) as home:
+        await home.advance(WARM_UP)
+        await home.break_(outage)
+        await home.advance(until)
+        real = _called(home.incident)
+    text = f"until: {until:.0f}s\ntimeline: [{{at: 0s, outage: {outage}}}]\n"
+    (state,) = (await asyncio.to_thread(simulate, parse_timeline(text, "story.yaml"))).simulation.states.values()
+    assert _called(state.incident) == real
+
+
+def _called(incident: Incident | None) -> tuple[str, str] | None:
+    return None if incident is None else (str(incident.diagnosis.fault), incident.diagnosis.severity.word)

@@ -5,9 +5,9 @@ import pytest
 from monitor.core.model import CheckName, Fault, UnknownReason, Verdict
 from monitor.sandbox import FAULTS
 from monitor.settings import ConfigError
+from monitor.simulate.effects import EFFECTS, OUTAGES, effect_of, parse_finding
 from monitor.simulate.slack import TROUBLES
 from monitor.simulate.timeline import START, Step, Timeline, parse_timeline, read_timeline
-from monitor.simulate.world import EFFECTS, OUTAGES, effect_of, parse_finding
 from tests.settings.samples import NOWHERE
 
 
@@ -122,7 +122,7 @@ def test_it_ends_half_an_hour_after_the_last_moment() -> None:
     assert timeline("{at: 1h, ack: ada}", until="2h").until == 7200
 
 
-def test_where_and_when_it_plays() -> None:
+def test_where_and_when_it_happens() -> None:
     """One target, at a fixed moment, with a quarter of an hour of health before."""
     plain = timeline("{at: 1h, ack: ada}")
     assert (plain.start, plain.warm_up, plain.targets) == (START, 900, ())

@@ -15,7 +15,7 @@ from monitor.core.silence import Silence
 from monitor.core.state import CheckState, LastLook, State, TargetState
 from monitor.web.app import make_app
 from monitor.web.panel import About
-from monitor.web.views import Unknown, Views
+from monitor.web.views import NotFound, Views
 from tests.fakes.clock import START, FakeClock
 
 PROD = TargetName("prod")
@@ -157,7 +157,7 @@ class Site:
     async def run_checks(self, target: TargetName) -> tuple[CheckName, ...]:
         """As of the protocol."""
         if target != PROD:
-            raise Unknown(f"no target is called {target}")
+            raise NotFound(f"no target is called {target}")
         self._do("run", target)
         return (CheckName.CONFIG, CheckName.GATEWAY)
 

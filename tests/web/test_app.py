@@ -13,7 +13,7 @@ from monitor.core.model import Fault
 from monitor.core.silence import Silence
 from monitor.core.state import State
 from monitor.web.payloads import LONGEST_BODY
-from monitor.web.views import Rejected, Unknown
+from monitor.web.views import NotFound, Rejected
 from tests.fakes.clock import START
 from tests.web.site import ADMIN, PROD, READ, Site, a_state, described
 
@@ -409,7 +409,7 @@ class TestEveryAnswer:
 
     async def test_what_the_program_says_is_not_there_is_404(self) -> None:
         """An acknowledge for an incident that is long forgotten."""
-        site = Site(refuse=Unknown("there is no open incident of that id"))
+        site = Site(refuse=NotFound("there is no open incident of that id"))
         answer = await site.change("POST", "/api/v1/incidents/i/ack")
         assert (answer.status_code, answer.json()["error"]) == (404, "there is no open incident of that id")
 

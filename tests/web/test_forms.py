@@ -1,5 +1,6 @@
 """The pages of incidents and silences, and their forms: who may change what, from where, and what is shown again."""
 
+import re
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -12,8 +13,9 @@ from monitor.core.incident import Incident, Losses, Notified, Reason, TimelineEn
 from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import Fault, Severity, TargetName
 from monitor.core.silence import Silence
-from monitor.core.state import State
-from monitor.web.views import Rejected, Unknown
+from monitor.core.state import DAY, State
+from monitor.web.panel import About
+from monitor.web.views import NotFound, Rejected
 from tests.core.build import a_canary
 from tests.fakes.clock import START
 from tests.web.site import ADMIN, PROD, READ, Site, a_broken_target, a_state, an_incident, resolved
@@ -111,6 +113,8 @@ async def test_only_the_admin_token_will_do(path: str, token: str) -> None:
         {"origin": "http://evil.example"},
         {"origin": "http://monitor.evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
+        {"origin": "monitor"},
         {"origin": ""},
     ],
 )
@@ -183,13 +187,14 @@ async def test_a_body_that_is_no_form_is_an_error_and_no_crash() -> None:
         for content, status in ((b"\xff\xfe=%zz&&&", 403), (b"a=1&" * 100, 400), (b"x" * 70_000, 413)):
             answer = await client.post("/silences", content=content, headers={**FORM, **OWN})
             assert answer.status_code == status
+            assert ("the form has more than 20 fields" in answer.text) is (status == 400)
     assert site.done == []
 
 
 async def test_an_acknowledgement_that_is_refused_says_why() -> None:
     """The incident was resolved meanwhile."""
     site = broken()
-    site.refuse = Unknown("there is no open incident of that id")
+    site.refuse = NotFound("there is no open incident of that id")
     answer = await post(site, f"/incidents/{HERE}/acknowledge", token=ADMIN, by="ada")
     assert answer.status_code == 404
     assert "There is no open incident of that id" in answer.text
@@ -306,6 +311,19 @@ async def test_the_page_of_a_target_has_everything_and_its_past() -> None:
     assert "prod healthy the traces arrive" in page.text
     assert "exporter_disabled (warning)" in page.text or "exporter_disabled (critical)" in page.text
     assert ("href", "../incidents/i") in page.attributes
+
+
+async def test_what_expires_soon_stands_out_on_the_page_of_its_target() -> None:
+    """A certificate two weeks before its end, a token one."""
+    site = Site()
+    target = replace(site.state.targets[PROD], certificates={"gateway": START + 8 * DAY, "otlp": START + 15 * DAY})
+    site.state = State(targets={PROD: target})
+    site.about = {PROD: About(token_expiries={"gateway": START + 8 * DAY, "control_plane": START + 6 * DAY})}
+    html = (await site.get("/targets/prod")).text
+    assert re.findall(r'<dt>([^<]+)</dt><dd class="soon">', html) == [
+        "Token of control plane",
+        "Certificate of gateway",
+    ]
 
 
 async def test_every_silence_is_listed_with_when_it_mutes() -> None:

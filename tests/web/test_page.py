@@ -11,7 +11,7 @@ from monitor.core.incident import Incident
 from monitor.core.model import Fault, TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
-from monitor.web.page import Beside, Filter, runbook_page, status_page, target_page
+from monitor.web.page import Filter, PageContext, runbook_page, status_page, target_page
 from monitor.web.panel import About
 from monitor.web.texts import STYLE, ago_text, time_text
 from tests.core.build import POLICY
@@ -344,7 +344,7 @@ def test_a_broken_target_says_it_below_what_is_to_be_done() -> None:
 # --- many targets ----------------------------------------------------------------------------------------------------
 
 
-def many() -> tuple[dict[str, Any], State, Beside]:
+def many() -> tuple[dict[str, Any], State, PageContext]:
     """Five targets of two teams, one of them broken and silenced."""
     names = ["eu-1", "eu-2", "us-1", "us-2", "ap-1"]
     targets = {name: a_broken_target() if name == "us-2" else described() for name in names}
@@ -354,13 +354,13 @@ def many() -> tuple[dict[str, Any], State, Beside]:
     states[TargetName("us-2")] = a_state(TargetName("us-2"), incidents=(incident,))
     silences = (Silence(id="s", target="us-*", ends_at=START + 3600),)
     about = {TargetName(name): About(labels={"team": "search" if name < "eu-2" else "ml"}) for name in names[:4]}
-    return report, State(targets=states, silences=silences), Beside(about=about)
+    return report, State(targets=states, silences=silences), PageContext(about=about)
 
 
 def listed(chosen: Filter) -> list[str]:
     """The targets that the table shows, in its order."""
-    report, state, beside = many()
-    html = status_page(report, state, troubles=(), version="1", now=START, beside=beside, chosen=chosen)
+    report, state, context = many()
+    html = status_page(report, state, troubles=(), version="1", now=START, context=context, chosen=chosen)
     return re.findall(r'<th scope="row"><a href="targets/([^"]+)"', html)
 
 
@@ -372,7 +372,7 @@ def listed(chosen: Filter) -> list[str]:
         (Filter(text="team=ml"), ["us-2", "eu-2", "us-1"]),
         (Filter(status="critical"), ["us-2"]),
         (Filter(status="healthy", text="us"), ["us-1"]),
-        (Filter(status="silenced"), ["us-2"]),
+        (Filter(status="silenced"), ["us-2", "us-1"]),
         (Filter(text="nothing"), []),
         (Filter(group="team"), ["us-2", "eu-2", "us-1", "eu-1", "ap-1"]),
     ],
@@ -384,10 +384,12 @@ def test_many_targets_are_filtered_and_grouped(chosen: Filter, names: list[str])
 
 def test_many_targets_are_a_line_each_and_the_broken_ones_are_shown_with_what_to_do() -> None:
     """With the day and the path of each."""
-    report, state, beside = many()
-    page = Reader(status_page(report, state, troubles=(), version="1", now=START, beside=beside))
+    report, state, context = many()
+    page = Reader(status_page(report, state, troubles=(), version="1", now=START, context=context))
     assert "us-2 critical since 07:48 UTC (12 min)" in page.text
     assert "us-2 critical silenced" in page.text
+    assert "us-1 healthy silenced" in page.text, "as the metric says"
+    assert "eu-1 healthy silenced" not in page.text
     assert ("aria-label", "no canary in the last 24 hours") in page.attributes
     assert ("aria-label", "Path: gateway ok, TrueFoundry unknown, export unknown, Traceloop ok") in page.attributes
     assert page.text.count("Next Switch") == 1
@@ -414,24 +416,24 @@ def test_targets_that_are_affected_together_stand_together() -> None:
     incidents["b-2"] = an_incident(TargetName("b-2"))
     state = State(targets={one.target: a_state(one.target, incidents=(one,)) for one in incidents.values()})
     policy = replace(POLICY, backend_url="https://api.traceloop.com")
-    beside = Beside(about={one: About(policy=policy) for one in state.targets})
+    context = PageContext(about={one: About(policy=policy) for one in state.targets})
     report: dict[str, Any] = {"verdict": "fail", "targets": {name: a_broken_target() for name in sorted(incidents)}}
-    page = Reader(status_page(report, state, troubles=(), version="1", now=START, beside=beside))
+    page = Reader(status_page(report, state, troubles=(), version="1", now=START, context=context))
     said = "2 of 3 targets behind this Traceloop are affected: a-1, c-3"
     assert page.text.count(said) == 1
     places = [
         page.text.index(words) for words in (said, "a-1 critical since", "c-3 critical since", "b-2 critical since")
     ]
     assert places == sorted(places)
-    own = target_page("c-3", report["targets"]["c-3"], state, version="1", now=START, beside=beside)
+    own = target_page("c-3", report["targets"]["c-3"], state, version="1", now=START, context=context)
     assert said in Reader(own).text
-    assert "behind this" not in target_page("b-2", a_broken_target(), state, version="1", now=START, beside=beside)
+    assert "behind this" not in target_page("b-2", a_broken_target(), state, version="1", now=START, context=context)
 
 
 def test_a_collector_in_the_path_is_a_fifth_hop() -> None:
     """In the picture, in its words, and among many targets; without it there are four."""
-    beside = Beside(about={PROD: About(policy=replace(POLICY, collector=True))})
-    html = status_page(Site().report, Site().state, troubles=(), version="1", now=START, beside=beside)
+    context = PageContext(about={PROD: About(policy=replace(POLICY, collector=True))})
+    html = status_page(Site().report, Site().state, troubles=(), version="1", now=START, context=context)
     page = Reader(html)
     assert "Collector : unknown, not known" in page.text
     assert re.findall(r'<svg x="([\d.]+)%"', html) == ["10.0", "30.0", "50.0", "70.0", "90.0"]

@@ -13,7 +13,7 @@ from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS
 from monitor.core.model import Fault
 from monitor.web.page import runbook_page
-from monitor.web.runbooks import runbook_text, runbooks, to_html
+from monitor.web.texts import runbook_text, runbooks, to_html
 from tests.quotations import OUTDATED, quoted, slack_shows
 from tests.web.site import Site
 from tests.web.test_page import Reader
@@ -57,7 +57,7 @@ def test_it_has_the_six_sections_in_their_order(fault: Fault) -> None:
 
 @EVERY_FAULT
 def test_its_head_is_that_of_the_table_of_faults(fault: Fault) -> None:
-    """Slug, title, component and severity, in the form that `explain` reads."""
+    """Slug, title, component and severity, as the table of faults has them."""
     row = TRACELOOP.fill(FAULTS[fault])
     head = f"# `{fault.value}`: {row.title}\n\nComponent: {row.component.value}. Severity: {row.severity_text}.\n\n"
     assert runbook_text(fault).startswith(head)

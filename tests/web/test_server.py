@@ -22,6 +22,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from monitor.clock import SystemClock
+from monitor.core.model import Seconds
 from monitor.ports import Clock
 from monitor.web.server import Connection, WebError, WebServer, most_connections
 from tests.fakes.clock import FakeClock
@@ -246,6 +248,36 @@ class TestManyConnections:
             writer.close()
         await server.stop()
 
+    async def test_while_one_that_is_closed_lingers_the_server_waits_and_the_idle_give_way(self) -> None:
+        """Who does not take the end of an answer costs neither CPU nor anybody's turn."""
+
+        class Counting(SystemClock):
+            slept = 0
+
+            async def sleep(self, seconds: Seconds) -> None:
+                self.slept += 1
+                await super().sleep(seconds)
+
+        clock = Counting()
+        long = Starlette(routes=[Route("/long", _long), *HELLO.routes])
+        server = WebServer(long, host="127.0.0.1", port=0, most=2, clock=clock)
+        await server.start()
+        port = int(server.url.rpartition(":")[2])
+        reader, lingering = await asyncio.open_connection("127.0.0.1", port, limit=1)
+        lingering.write(b"GET /long HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        await asyncio.sleep(0.3)
+        _, idle = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(1):
+            assert (await get(server.url)).text == "hello"
+        busy = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        clock.slept = 0
+        await asyncio.sleep(0.5)
+        assert clock.slept < 50
+        del reader
+        for writer in (lingering, idle, *(writer for _, writer in busy)):
+            writer.close()
+        await server.stop()
+
     async def test_a_request_that_does_not_come_and_an_answer_that_nobody_takes_have_an_end(self) -> None:
         """Ten seconds for the one, a minute and a half for the other."""
         endless = Starlette(routes=[Route("/", _endless)])
@@ -304,6 +336,10 @@ class TestManyConnections:
                 assert most_connections() == most
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def _long(_request: Request) -> Response:
+    return PlainTextResponse("x" * 50_000_000)
 
 
 async def _endless(_request: Request) -> Response:

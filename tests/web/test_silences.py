@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 
 from monitor.core.model import Fault
 from monitor.core.silence import Silence, Weekly
-from monitor.web.payloads import active_until, describe_silence, parse_silence
+from monitor.web.payloads import describe_silence, parse_silence
 from tests.fakes.clock import START
 
 NIGHTS = {"days": ["sat", "sun"], "start": "22:00", "end": "02:30", "zone": "Europe/Berlin"}
@@ -42,7 +42,7 @@ def test_moments_are_numbers_or_iso_8601(body: dict[str, Any], begins_at: float 
 
 
 def test_a_weekly_window_is_given_in_words() -> None:
-    """It needs no end of its own, and may have one."""
+    """It needs no end of its own, and has none."""
     weekly = Weekly(days=frozenset({5, 6}), start=time(22), end=time(2, 30), zone="Europe/Berlin")
     assert parse(weekly=NIGHTS, target="prod-*", fault="trace_late") == Silence(
         id="s", target="prod-*", fault=Fault.TRACE_LATE, weekly=weekly
@@ -66,6 +66,15 @@ def test_a_weekly_window_is_given_in_words() -> None:
         ({"to": {}}, "number of seconds"),
         ({"to": 10**400}, "number of seconds"),
         ({"to": 1e300}, "within ten years"),
+        ({"from": -1e18, "to": START + 60}, "`from` must lie between 1970 and ten years from now"),
+        ({"from": 1e300, "for": 60}, "`from` must lie between 1970 and ten years from now"),
+        (
+            {"from": "0001-01-01T00:00:00+14:00", "to": START + 60},
+            "`from` must lie between 1970 and ten years from now",
+        ),
+        ({"weekly": NIGHTS, "to": START + 60}, "give no `from`, `to` or `for`"),
+        ({"weekly": NIGHTS, "for": 60}, "give no `from`, `to` or `for`"),
+        ({"weekly": NIGHTS, "from": START}, "give no `from`, `to` or `for`"),
         ({"for": 60, "fault": "moon_eclipsed"}, "`fault` must be one of gateway_unreachable"),
         ({"for": 60, "fault": ["blind"]}, "`fault` must be one of"),
         ({"for": 60, "target": 7}, "`target`"),
@@ -113,6 +122,14 @@ def test_junk_is_refused_and_nothing_worse(body: dict[str, Any]) -> None:
     assert refused in ([], [400])
 
 
+@pytest.mark.parametrize("begins_at", [-1e18, 1e300, -62_135_646_400.0, float("-inf")])
+def test_a_silence_from_outside_the_calendar_is_listed_without_its_date(begins_at: float) -> None:
+    """An earlier version has taken and stored such ones."""
+    described = describe_silence(Silence(id="s", begins_at=begins_at, ends_at=START + 60), START)
+    assert (described["from"], described["from_time"]) == (begins_at, None)
+    assert described["to_time"] == "2027-01-15T08:01:00Z"
+
+
 def test_what_is_described_can_be_sent_again() -> None:
     """The answer of one monitor is a body for another."""
     silence = parse(weekly=NIGHTS, comment="backups", author="ada")
@@ -123,6 +140,6 @@ def test_what_is_described_can_be_sent_again() -> None:
 
 def test_active_means_that_it_mutes_whatever_it_matches_now() -> None:
     """Not whether anything is broken."""
-    assert active_until(parse(**{"for": 60, "target": "nobody", "fault": "blind"}), START) == START + 60
-    assert active_until(parse(**{"from": START + 60, "for": 60}), START) is None
-    assert active_until(Silence(id="s"), START) == float("inf")
+    assert describe_silence(parse(**{"for": 60, "target": "nobody", "fault": "blind"}), START)["active"]
+    assert not describe_silence(parse(**{"from": START + 60, "for": 60}), START)["active"]
+    assert describe_silence(Silence(id="s"), START)["active"]

@@ -5,7 +5,11 @@ from tools.grafana.panels import (
     GREEN,
     GREY,
     ORANGE,
+    OUTCOMES,
     RED,
+    RUNBOOK,
+    SEVERITY,
+    VERDICT,
     YELLOW,
     Panel,
     Query,
@@ -17,7 +21,6 @@ from tools.grafana.panels import (
     words,
 )
 from tools.grafana.queries import CADENCE, UNPROVEN_AFTER, kept, one, quantile, verdicts
-from tools.grafana.words import OUTCOMES, RUNBOOK, SEVERITY, VERDICT
 
 _ARRIVAL = ArrivalCheck()  # the defaults
 _MIN_RATIO = VolumeCheck().min_ratio

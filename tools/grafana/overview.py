@@ -5,6 +5,9 @@ from tools.grafana.panels import (
     GREEN,
     ORANGE,
     RED,
+    SEVERITY,
+    SHARE,
+    VERDICT,
     Column,
     Panel,
     Query,
@@ -15,7 +18,6 @@ from tools.grafana.panels import (
     timeline,
 )
 from tools.grafana.queries import PAGE, UID, UNPROVEN_AFTER, age, all_of, in_time, process, verdicts
-from tools.grafana.words import SEVERITY, SHARE, VERDICT
 
 
 def overview() -> list[Panel]:

@@ -25,8 +25,10 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from tools.grafana.queries import PAGE
+
 GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "yellow", "orange", "red", "blue", "#808080"
-HEIGHT = 8
+HEIGHT, FIGURE_HEIGHT = 8, 4
 SOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 Steps = Sequence[tuple[float | None, str]]
@@ -88,12 +90,22 @@ def link(title: str, url: str, *, new_tab: bool = True) -> build.DashboardLink:
     return build.DashboardLink(title).type(model.DashboardLinkType.LINK).url(url).target_blank(new_tab)
 
 
+RUNBOOK = link("Runbook", f"{PAGE}/runbooks/${{__field.labels.fault}}")
+SEVERITY = words((0, "healthy", GREEN), (1, "warning", ORANGE), (2, "critical", RED))
+VERDICT = words((0, "not run yet", GREY), (1, "pass", GREEN), ((2, 3), "unknown", YELLOW), ((4, 7), "fail", RED))
+YES = words((0, "no", "text"), (1, "yes", BLUE))
+OUTCOMES = {
+    "arrived": GREEN, "late": YELLOW, "incomplete": ORANGE, "missing": RED, "unknown": GREY, "recovered": BLUE,
+}  # fmt: skip
+SHARE = [(None, ORANGE), (0.95, YELLOW), (0.99, GREEN)]
+"""What values are called, and their colours: the same in each panel."""
+
+
 def figure(
     title: str,
     about: str,
     *queries: Query,
     width: int,
-    height: int = 4,
     unit: str = "none",
     steps: Steps = ((None, "text"),),
     mapped: tuple[model.ValueMapping, ...] = (),
@@ -122,7 +134,7 @@ def figure(
         panel.override_by_name(name, [model.DynamicConfigValue("thresholds", _thresholds(other).build())])
     for name, mappings in (renamed or {}).items():
         panel.override_by_name(name, [model.DynamicConfigValue("mappings", list(mappings))])
-    return _finish(panel, title, about, queries, width, height, instant=True)
+    return _finish(panel, title, about, queries, width, FIGURE_HEIGHT, instant=True)
 
 
 def chart(
@@ -130,7 +142,6 @@ def chart(
     about: str,
     *queries: Query,
     width: int,
-    height: int = HEIGHT,
     unit: str = "short",
     bars: bool = False,
     stacked: bool = False,
@@ -139,8 +150,6 @@ def chart(
     interval: str = "",
     nothing: str = "no data",
     colors: Mapping[str, str] | None = None,
-    links: Sequence[build.DashboardLink] = (),
-    connect: bool = False,
 ) -> Panel:
     """Values over time. `steps` draws limits as dashed lines; `colors` are by name of the series."""
     panel = (
@@ -152,7 +161,7 @@ def chart(
         .fill_opacity(70 if bars else 10 if not stacked else 40)
         .line_width(0 if bars else 2)
         .show_points(style.VisibilityMode.NEVER if bars else style.VisibilityMode.AUTO)
-        .span_nulls(connect)
+        .span_nulls(False)  # noqa: FBT003 - the SDK's own
         .legend(_legend("mean" if unit == "percentunit" else "lastNotNull"))
         .tooltip(_tooltip())
     )
@@ -165,9 +174,7 @@ def chart(
         panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(style.GraphThresholdsStyleMode.DASHED))
     for name, color in (colors or {}).items():
         panel.override_by_name(name, [model.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})])
-    if links:
-        panel.data_links(list(links))
-    return _finish(panel, title, about, queries, width, height, interval=interval)
+    return _finish(panel, title, about, queries, width, HEIGHT, interval=interval)
 
 
 def timeline(
@@ -176,7 +183,6 @@ def timeline(
     *queries: Query,
     width: int,
     mapped: tuple[model.ValueMapping, ...],
-    height: int = HEIGHT,
     nothing: str = "no data",
     links: Sequence[build.DashboardLink] = (),
 ) -> Panel:
@@ -198,7 +204,7 @@ def timeline(
     )
     if links:
         panel.data_links(list(links))
-    return _finish(panel, title, about, queries, width, height)
+    return _finish(panel, title, about, queries, width, HEIGHT)
 
 
 def heat(title: str, about: str, query: Query, *, width: int, unit: str, interval: str) -> Panel:
@@ -225,8 +231,6 @@ def gauges(
     width: int,
     unit: str,
     steps: Steps,
-    height: int = HEIGHT,
-    most: float | None = None,
     nothing: str = "no data",
 ) -> Panel:
     """Values of now as bars."""
@@ -240,9 +244,7 @@ def gauges(
         .display_mode(style.BarGaugeDisplayMode.BASIC)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     )
-    if most is not None:
-        panel.max(most)
-    return _finish(panel, title, about, queries, width, height, instant=True)
+    return _finish(panel, title, about, queries, width, HEIGHT, instant=True)
 
 
 def rows(
@@ -252,7 +254,6 @@ def rows(
     width: int,
     columns: Mapping[str, Column],
     nothing: str,
-    height: int = HEIGHT,
     sort_by: str | None = None,
 ) -> Panel:
     """Values of now as a table. `columns`: by the field's name, which is a label or `Value #A` and so on; all others are hidden."""
@@ -268,7 +269,7 @@ def rows(
         panel.override_by_name(column.name, list(column.properties()))
     if sort_by is not None:
         panel.sort_by([common.TableSortByFieldState().display_name(sort_by).desc(True)])  # noqa: FBT003 - the SDK's own
-    return _finish(panel, title, about, queries, width, height, instant=True, format_=PromQueryFormat.TABLE)
+    return _finish(panel, title, about, queries, width, HEIGHT, instant=True, format_=PromQueryFormat.TABLE)
 
 
 def _finish(

@@ -2,9 +2,8 @@
 
 from grafana_foundation_sdk.models.common import BigValueTextMode
 
-from tools.grafana.panels import GREEN, ORANGE, RED, Panel, Query, chart, figure, words
+from tools.grafana.panels import GREEN, ORANGE, RED, YES, Panel, Query, chart, figure, words
 from tools.grafana.queries import age, all_of, kept, process, quantile
-from tools.grafana.words import YES
 
 
 def the_monitor() -> list[Panel]:

@@ -1,6 +1,6 @@
 """What would be notified: inputs through `core.engine`, what is due by `core.notify`, shown as Slack shows it.
 
-`play` simulates a timeline, `replay` what was recorded. How long a notifier that does not answer is left alone is what
+`simulate` simulates a timeline, `replay` what was recorded. How long a notifier that does not answer is left alone is what
 `core.delivery` says, as for the daemon; Slack itself is a list of messages.
 """
 
@@ -61,7 +61,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
+class LogEntry:
     """Something that happened, in words."""
 
     at: Instant
@@ -90,7 +90,7 @@ class Target:
     labels: Mapping[str, str]
 
 
-class Story:
+class Simulation:
     """Targets, their states, and every notice of them."""
 
     def __init__(self, targets: Mapping[TargetName, Target], slack: Slack, silences: tuple[Silence, ...]) -> None:
@@ -98,7 +98,7 @@ class Story:
         self.states = {name: TargetState(target=name) for name in targets}
         self.slack = slack
         self.silences = silences
-        self.entries: list[Happened | Attempt] = []
+        self.entries: list[LogEntry | Attempt] = []
         self.incidents = self.reopened = 0
         self.dies_after_sending = self.died = False
         self._mentioned: dict[tuple[str | None, str], Instant] = {}
@@ -106,7 +106,7 @@ class Story:
 
     def note(self, at: Instant, words: str) -> None:
         """Something happened."""
-        self.entries.append(Happened(at=at, words=words))
+        self.entries.append(LogEntry(at=at, words=words))
 
     def apply(self, name: TargetName, given: Input, now: Instant) -> None:
         """One input; whoever took another incident takes the open one."""
@@ -191,9 +191,9 @@ class Story:
             self._remember(incident, asked, now)
         trouble = self.slack.trouble()
         if trouble is not None:
-            return self._suffer(notice, *trouble, now)
+            return self._failed(notice, *trouble, now)
         shown, receipt = self.slack.deliver(notice, target.channel, target.mention, now)
-        self._enter(notice, now, Outcome.SENT, shown=shown)
+        self._append(notice, now, Outcome.SENT, shown=shown)
         if self.dies_after_sending:
             self.dies_after_sending, self.died = False, True
             return False
@@ -203,10 +203,10 @@ class Story:
         self._retries = self._retries.delivered(incident.id)
         return True
 
-    def _suffer(self, notice: Notice, trouble: Trouble, why: str, now: Instant) -> bool:
+    def _failed(self, notice: Notice, trouble: Trouble, why: str, now: Instant) -> bool:
         incident, target = notice.incident, self.targets[notice.incident.target]
         shown = self.slack.deliver(notice, target.channel, target.mention, now)[0] if trouble.posted else ()
-        self._enter(notice, now, Outcome.UNKNOWN if trouble.unknown else Outcome.FAILED, why, shown)
+        self._append(notice, now, Outcome.UNKNOWN if trouble.unknown else Outcome.FAILED, why, shown)
         self._retries = self._retries.failed(
             incident.id, why, permanent=trouble.permanent, retry_after=trouble.retry_after, now=now
         )
@@ -214,7 +214,7 @@ class Story:
             self._remember(incident, refused(notice.notified), now)
         return trouble.permanent
 
-    def _enter(
+    def _append(
         self, notice: Notice, now: Instant, outcome: Outcome, detail: str = "", shown: tuple[Shown, ...] = ()
     ) -> None:
         """Write an attempt down; one that failed as the last one did makes that one longer."""
@@ -262,11 +262,11 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Simulation:
+class Report:
     """What came of a timeline, or of what was recorded: then it has an end, and beside it stands what was notified at the time."""
 
     start: Instant
-    story: Story
+    simulation: Simulation
     until: Instant | None = None
     notified: Summary = field(default_factory=Summary)
 

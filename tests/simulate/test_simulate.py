@@ -1,4 +1,4 @@
-"""What happens when a timeline is played: the daemon's own behaviour, seen from Slack."""
+"""What happens when a timeline is simulated: the daemon's own behaviour, seen from Slack."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import pytest
 from monitor.core.incident import Reason
 from monitor.core.model import Fault, Severity
 from monitor.settings import ConfigError, parse
-from monitor.simulate.play import MENTION, Compose, play
+from monitor.simulate.simulate import MENTION, Compose, simulate
+from monitor.simulate.simulation import Attempt, LogEntry, Outcome, Report
 from monitor.simulate.slack import ShownIn
-from monitor.simulate.story import Attempt, Happened, Outcome, Simulation
 from monitor.simulate.timeline import parse_timeline
 from tests.sampling import sample
 
@@ -35,34 +35,38 @@ def composing(text: str) -> Compose:
     return lambda over: parse(text, {}, Path("/nowhere"), over=over, name="config.yaml", open_files=False)
 
 
-def notified(*entries: str, configuration: str | None = None, **top: str) -> Simulation:
-    """Play a timeline of these entries, and of these other lines."""
+def notified(*entries: str, configuration: str | None = None, **top: str) -> Report:
+    """Simulate a timeline of these entries, and of these other lines."""
     lines = [f"{key}: {value}" for key, value in {"warm_up": "6m", **top}.items()]
     text = "\n".join([*lines, "timeline:", *(f"  - {entry}" for entry in entries)])
     compose = None if configuration is None else composing(configuration)
-    return play(parse_timeline(text, "story.yaml"), compose)
+    return simulate(parse_timeline(text, "story.yaml"), compose)
 
 
-def after(played: Simulation, attempt: Attempt) -> float:
+def after(report: Report, attempt: Attempt) -> float:
     """Seconds from the start."""
-    return attempt.until - played.start
+    return attempt.until - report.start
 
 
-def reasons(played: Simulation) -> list[tuple[str, str]]:
+def reasons(report: Report) -> list[tuple[str, str]]:
     """What new texts there were, as words."""
-    return [(each.reason.value, each.fault.value) for each in played.story.attempts if each.posted]
+    return [(each.reason.value, each.fault.value) for each in report.simulation.attempts if each.posted]
 
 
-def cues(played: Simulation) -> list[str]:
+def logged(report: Report) -> list[str]:
     """What happened besides."""
-    return [entry.words for entry in played.story.entries if isinstance(entry, Happened)]
+    return [entry.words for entry in report.simulation.entries if isinstance(entry, LogEntry)]
 
 
 def test_health_notifies_nobody() -> None:
     """An hour in which nothing breaks."""
-    played = notified(until="1h")
-    assert played.story.entries == []
-    assert (played.story.summary().incidents, played.story.summary().messages, played.story.summary().mentions) == (
+    report = notified(until="1h")
+    assert report.simulation.entries == []
+    assert (
+        report.simulation.summary().incidents,
+        report.simulation.summary().messages,
+        report.simulation.summary().mentions,
+    ) == (
         0,
         0,
         0,
@@ -71,16 +75,20 @@ def test_health_notifies_nobody() -> None:
 
 def test_an_outage_is_seen_by_the_looks_of_the_daemon() -> None:
     """Opened within the promised time with a mention, resolved in its thread without one."""
-    played = notified("{from: 2m, to: 20m, outage: exporter_disabled}")
-    assert reasons(played) == [("opened", "exporter_disabled"), ("resolved", "exporter_disabled")]
-    opened, resolved = (dispatching for dispatching in played.story.attempts if dispatching.posted)
-    assert 120 < after(played, opened) <= 120 + 75
+    report = notified("{from: 2m, to: 20m, outage: exporter_disabled}")
+    assert reasons(report) == [("opened", "exporter_disabled"), ("resolved", "exporter_disabled")]
+    opened, resolved = (attempt for attempt in report.simulation.attempts if attempt.posted)
+    assert 120 < after(report, opened) <= 120 + 75
     assert (opened.called, resolved.called, resolved.shown[1].broadcast) == (True, False, True)
     assert [shown.place for shown in resolved.shown] == [ShownIn.EDIT, ShownIn.THREAD]
     assert opened.shown[0].text.startswith("🚨 critical · prod · Trace export is switched off (exporter_disabled)\n")
     assert opened.shown[0].text.endswith(f"\n{MENTION}")
     assert resolved.shown[1].thread == opened.shown[0].ts
-    assert (played.story.summary().incidents, played.story.summary().messages, played.story.summary().mentions) == (
+    assert (
+        report.simulation.summary().incidents,
+        report.simulation.summary().messages,
+        report.simulation.summary().mentions,
+    ) == (
         1,
         2,
         1,
@@ -122,41 +130,41 @@ def test_thresholds_can_be_tried() -> None:
 )
 def test_each_check_can_be_given_what_it_finds(entry: str, fault: Fault) -> None:
     """The incident that it opens, and its end."""
-    played = notified(entry)
-    assert reasons(played)[-1] == ("resolved", fault.value)
-    assert played.story.summary().open == ()
+    report = notified(entry)
+    assert reasons(report)[-1] == ("resolved", fault.value)
+    assert report.simulation.summary().open == ()
 
 
 def test_what_slack_did_not_accept_is_delivered_when_it_does() -> None:
     """Attempts that fail in the same way are one entry, with how many there were."""
-    played = notified(
+    report = notified(
         "{from: 1m, to: 20m, slack: unreachable}", "{from: 2m, to: 15m, outage: gateway_unreachable}", until="40m"
     )
-    opening, ending, resolved = played.story.attempts
+    opening, ending, resolved = report.simulation.attempts
     assert (opening.reason, opening.outcome, opening.shown) == (Reason.OPENED, Outcome.FAILED, ())
     assert opening.attempts > 40
     assert opening.detail == "connections to Slack are refused"
     assert (ending.reason, ending.outcome) == (Reason.RESOLVED, Outcome.FAILED)
     assert (resolved.reason, resolved.outcome, resolved.called) == (Reason.RESOLVED, Outcome.SENT, False)
-    assert 1200 <= after(played, resolved) <= 1220
+    assert 1200 <= after(report, resolved) <= 1220
 
 
 def test_an_answer_that_is_lost_doubles_the_message() -> None:
     """It stands in Slack, and nobody knows: the attempt is shown with what it posted."""
-    played = notified("{from: 1m, to: 2m20s, slack: answer_lost}", "{from: 2m, outage: exporter_disabled}", until="4m")
-    texts = [dispatching for dispatching in played.story.attempts if dispatching.posted]
-    assert [dispatching.outcome for dispatching in texts] == [Outcome.UNKNOWN, Outcome.SENT]
+    report = notified("{from: 1m, to: 2m20s, slack: answer_lost}", "{from: 2m, outage: exporter_disabled}", until="4m")
+    texts = [attempt for attempt in report.simulation.attempts if attempt.posted]
+    assert [attempt.outcome for attempt in texts] == [Outcome.UNKNOWN, Outcome.SENT]
     assert texts[0].shown[0].text == texts[1].shown[0].text
 
 
 @pytest.mark.parametrize("ending", sample(["killed", "stopped"], every=2))
 def test_a_restart_delivers_nothing_twice(ending: str) -> None:
     """The next daemon knows what was reported."""
-    played = notified(
+    report = notified(
         "{from: 2m, to: 20m, outage: exporter_disabled}", f"{{at: 10m, restart: {ending}, down: 1m}}", until="40m"
     )
-    assert reasons(played) == [("opened", "exporter_disabled"), ("resolved", "exporter_disabled")]
-    assert cues(played)[1:3] == [
+    assert reasons(report) == [("opened", "exporter_disabled"), ("resolved", "exporter_disabled")]
+    assert logged(report)[1:3] == [
         f"the daemon is {ending}, and started again 1m later",
         "the daemon is started again",
     ]
@@ -164,13 +172,13 @@ def test_a_restart_delivers_nothing_twice(ending: str) -> None:
 
 def test_killed_after_sending_it_delivers_once_more() -> None:
     """At most one duplicate per death between sending and writing down, and never a silence."""
-    played = notified(
+    report = notified(
         "{at: 1m, restart: killed_after_sending, down: 30s}",
         "{from: 2m, to: 10m, outage: exporter_disabled}",
         until="30m",
     )
-    assert [reason for reason, _ in reasons(played)] == ["opened", "opened", "resolved"]
-    assert "the daemon is killed: what it has just said is not written down" in cues(played)
+    assert [reason for reason, _ in reasons(report)] == ["opened", "opened", "resolved"]
+    assert "the daemon is killed: what it has just said is not written down" in logged(report)
 
 
 def test_what_a_silence_covers_is_not_reported_but_noted() -> None:
@@ -181,12 +189,12 @@ def test_what_a_silence_covers_is_not_reported_but_noted() -> None:
         until="1h",
     )
     assert reasons(covered) == []
-    assert covered.story.summary().incidents == 1
-    assert "prod: gateway_unreachable opened, silenced until 2027-01-15 08:30 UTC" in cues(covered)
+    assert covered.simulation.summary().incidents == 1
+    assert "prod: gateway_unreachable opened, silenced until 2027-01-15 08:30 UTC" in logged(covered)
     outlasting = notified(
         "{from: 1m, to: 9m, silence: {}}", "{from: 2m, to: 20m, outage: gateway_unreachable}", until="1h"
     )
-    opened = outlasting.story.attempts[0]
+    opened = outlasting.simulation.attempts[0]
     assert (opened.reason, opened.called) == (Reason.OPENED, True)
     assert after(outlasting, opened) == pytest.approx(540, abs=1)
 
@@ -199,47 +207,47 @@ def test_an_acknowledgement_ends_escalation() -> None:
     taken = notified(*entries, "{at: 10m, ack: ada}", until="50m")
     assert [reason for reason, _ in reasons(alone)] == ["opened", "escalated"]
     assert [reason for reason, _ in reasons(taken)] == ["opened"]
-    assert any("acknowledged by ada" in dispatching.shown[0].text for dispatching in taken.story.attempts)
-    assert "nothing is open that could be acknowledged" in cues(taken)
-    assert taken.story.summary().open == ("prod exporter_disabled",)
+    assert any("acknowledged by ada" in attempt.shown[0].text for attempt in taken.simulation.attempts)
+    assert "nothing is open that could be acknowledged" in logged(taken)
+    assert taken.simulation.summary().open == ("prod exporter_disabled",)
 
 
 def test_other_settings_are_loaded() -> None:
     """From then on they count."""
-    played = notified(
+    report = notified(
         "{at: 2m, gateway: fail, looks: 1}",
         "{at: 10m, reload: {alerting: {fail_after: 1}}}",
         "{at: 12m, gateway: fail, looks: 1}",
     )
-    assert reasons(played)[0] == ("opened", "gateway_unreachable")
-    assert after(played, played.story.attempts[0]) > 720
+    assert reasons(report)[0] == ("opened", "gateway_unreachable")
+    assert after(report, report.simulation.attempts[0]) > 720
 
 
 def test_a_removed_target_is_reported_as_no_longer_monitored() -> None:
     """Its incident is closed."""
-    played = notified("{at: 2m, outage: exporter_disabled}", "{at: 10m, remove: us}", targets="[eu, us]", until="20m")
-    resolved = [each for each in played.story.attempts if each.reason is Reason.RESOLVED]
+    report = notified("{at: 2m, outage: exporter_disabled}", "{at: 10m, remove: us}", targets="[eu, us]", until="20m")
+    resolved = [each for each in report.simulation.attempts if each.reason is Reason.RESOLVED]
     assert [each.target for each in resolved] == ["us"]
     assert "no longer monitored" in resolved[0].shown[-1].text
-    assert played.story.summary().open == ("eu exporter_disabled",)
+    assert report.simulation.summary().open == ("eu exporter_disabled",)
 
 
 def test_targets_that_break_together_call_once_a_minute() -> None:
     """The second message is posted at once, without."""
-    played = notified("{at: 2m, gateway: fail}", targets="[eu, us]", until="10m")
-    first, second = (each for each in played.story.attempts if each.reason is Reason.OPENED)
+    report = notified("{at: 2m, gateway: fail}", targets="[eu, us]", until="10m")
+    first, second = (each for each in report.simulation.attempts if each.reason is Reason.OPENED)
     assert (first.called, second.called) == (True, False)
 
 
 def test_a_target_of_many_can_break_alone() -> None:
     """By name or by pattern."""
-    played = notified(
+    report = notified(
         "{at: 2m, outage: exporter_disabled, target: e*}",
         "{at: 3m, gateway: fail, target: us}",
         targets="[eu, us]",
         until="8m",
     )
-    opened = {(each.target, each.fault) for each in played.story.attempts if each.reason is Reason.OPENED}
+    opened = {(each.target, each.fault) for each in report.simulation.attempts if each.reason is Reason.OPENED}
     assert opened == {("eu", Fault.EXPORTER_DISABLED), ("us", Fault.GATEWAY_UNREACHABLE)}
 
 
@@ -247,7 +255,7 @@ def test_a_target_of_many_can_break_alone() -> None:
 def test_a_story_reads_the_same_each_time() -> None:
     """To the last character."""
     entry = "{from: 2m, to: 10m, outage: exporter_disabled}"
-    assert notified(entry).story.entries == notified(entry).story.entries
+    assert notified(entry).simulation.entries == notified(entry).simulation.entries
 
 
 # --- by the operator's configuration
@@ -255,9 +263,9 @@ def test_a_story_reads_the_same_each_time() -> None:
 
 def test_the_operators_thresholds_and_channels_count() -> None:
     """Without one of the files that the configuration names."""
-    played = notified("{at: 2m, gateway: fail, looks: 2}", "{at: 10m, gateway: fail}", configuration=CONFIGURATION)
-    opened = [each for each in played.story.attempts if each.reason is Reason.OPENED]
-    assert all(after(played, each) > 600 for each in opened)
+    report = notified("{at: 2m, gateway: fail, looks: 2}", "{at: 10m, gateway: fail}", configuration=CONFIGURATION)
+    opened = [each for each in report.simulation.attempts if each.reason is Reason.OPENED]
+    assert all(after(report, each) > 600 for each in opened)
     shown = {str(each.target): each.shown[0] for each in opened}
     assert {name: each.channel for name, each in shown.items()} == {"eu": "C0EU", "us": "C0US"}
     assert shown["eu"].text.endswith("\n<@U0EU>")
@@ -266,13 +274,13 @@ def test_the_operators_thresholds_and_channels_count() -> None:
 
 def test_a_timeline_outranks_the_configuration() -> None:
     """So that one thing can be tried differently."""
-    played = notified(
+    report = notified(
         "{at: 2m, gateway: fail, looks: 2}",
         configuration=CONFIGURATION,
         targets="[eu]",
         settings="{alerting: {fail_after: 2, severity: {gateway_unreachable: warning}}}",
     )
-    opened = played.story.attempts[0]
+    opened = report.simulation.attempts[0]
     assert (opened.target, opened.severity, opened.called) == ("eu", Severity.WARNING, False)
 
 
@@ -287,25 +295,25 @@ def test_a_timeline_outranks_the_configuration() -> None:
 )
 def test_another_channel_in_the_timeline_is_reported_as_well(settings: str) -> None:
     """Whatever place is set, the simulation's own Slack stands for it."""
-    played = notified("{at: 2m, gateway: fail}", settings=settings, until="5m")
-    (opened,) = played.story.attempts
+    report = notified("{at: 2m, gateway: fail}", settings=settings, until="5m")
+    (opened,) = report.simulation.attempts
     assert (opened.reason, opened.outcome, opened.shown[0].channel) == (Reason.OPENED, Outcome.SENT, "C0OTHER")
 
 
 def test_another_channel_after_a_reload_is_reported_as_well() -> None:
     """It was not known at the start."""
-    played = notified(
+    report = notified(
         "{at: 1m, reload: {alerting: {slack: {channel: C0OTHER}}}}", "{at: 2m, gateway: fail}", until="5m"
     )
-    assert [each.shown[0].channel for each in played.story.attempts] == ["C0OTHER"]
+    assert [each.shown[0].channel for each in report.simulation.attempts] == ["C0OTHER"]
 
 
 def test_whoever_is_notified_by_a_webhook_reads_single_messages() -> None:
     """No threads, no edits."""
     hook = "slack: {webhook_url_file: /no/such/file}"
     configuration = CONFIGURATION.partition("alerting:\n  fail")[0] + f"alerting: {{{hook}}}\n"
-    played = notified("{from: 2m, to: 9m, gateway: fail}", configuration=configuration, targets="[eu]")
-    texts = [shown.place for each in played.story.attempts for shown in each.shown]
+    report = notified("{from: 2m, to: 9m, gateway: fail}", configuration=configuration, targets="[eu]")
+    texts = [shown.place for each in report.simulation.attempts for shown in each.shown]
     assert texts == [ShownIn.ROOT, ShownIn.ROOT]
 
 
@@ -314,8 +322,8 @@ def test_without_a_control_plane_nobody_reads_the_configuration() -> None:
     lines = [line for line in CONFIGURATION.splitlines() if "control_plane" not in line]
     gateway = "    gateway: {url: https://gateway.example.com, token_file: /no/such/file, model: some/model}"
     configuration = "\n".join(gateway if "gateway: {model" in line else line for line in lines)
-    played = notified("{at: 2m, outage: exporter_disabled}", configuration=configuration, targets="[eu]", until="30m")
-    assert reasons(played) == [("opened", "trace_late"), ("changed", "trace_missing")]
+    report = notified("{at: 2m, outage: exporter_disabled}", configuration=configuration, targets="[eu]", until="30m")
+    assert reasons(report) == [("opened", "trace_late"), ("changed", "trace_missing")]
 
 
 @pytest.mark.parametrize(
@@ -342,8 +350,8 @@ targets:
     gateway: {url: https://gateway.example.com, token: t, model: m}
     phoenix: {url: https://phoenix.example.com, api_key: phoenix-secret}
 """
-    played = notified("{from: 2m, to: 40m, outage: ingest_failing}", configuration=configuration)
-    said = "\n".join(str(each.shown) for each in played.story.attempts)
-    assert reasons(played)[0] == ("opened", "ingest_failing")
+    report = notified("{from: 2m, to: 40m, outage: ingest_failing}", configuration=configuration)
+    said = "\n".join(str(each.shown) for each in report.simulation.attempts)
+    assert reasons(report)[0] == ("opened", "ingest_failing")
     assert "Phoenix does not accept traces" in said
     assert "Traceloop" not in said

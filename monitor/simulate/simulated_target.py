@@ -1,17 +1,20 @@
 """What the checks of a target find while things are broken, as inputs at the moments at which the daemon would look.
 
-When a check looks is decided where the daemon decides it too: `core.cadence` and the grid of `schedule`. What it finds is a table.
+When a check looks is decided where the daemon decides it too: `core.cadence` and the grid of `schedule`. What it finds
+is a table (`effects`), but for the exporter's configuration, which is changed and compared.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
+from monitor.checks.config import judge_comparison
+from monitor.checks.verdicts import failure
 from monitor.core.arrival import usual_arrival
 from monitor.core.backend import BACKEND
 from monitor.core.canary import Canary, ControlSpan, IdSource
 from monitor.core.config_memory import ConfigSeen
-from monitor.core.drift import ExportConfig
+from monitor.core.drift import Comparison, compare
 from monitor.core.inputs import (
     CanaryAnswered,
     CanaryPlanned,
@@ -19,6 +22,7 @@ from monitor.core.inputs import (
     ControlSent,
     ElsewhereLooked,
     Input,
+    KeyTried,
     LookFailed,
     Observation,
     OriginLooked,
@@ -30,11 +34,9 @@ from monitor.core.model import (
     Fault,
     Instant,
     Seconds,
-    Suspicion,
     TargetName,
     TraceId,
     UnknownReason,
-    failing,
     passing,
     unknown,
 )
@@ -49,157 +51,46 @@ from monitor.core.pace import (
     read_control_at,
 )
 from monitor.core.state import Policy, TargetState
-from monitor.core.text import changed_text
+from monitor.core.suspicions import off
 from monitor.core.trace import Route, SpanFact, TraceSeen
-from monitor.sandbox import FAULTS
+from monitor.redaction import Redactor
+from monitor.sandbox import FAULTS, BackendKind, Credentials, Edit
 from monitor.schedule import next_on_grid, spread
-from monitor.settings.problem import did_you_mean
-from monitor.settings.values import refusal
-from monitor.simulate.story import Story
+from monitor.settings.expected import expected_headers, manifest
+from monitor.settings.target import Target as TargetSettings
+from monitor.simulate.effects import (
+    ARRIVAL,
+    CANARY,
+    CONFIG,
+    CONTROL,
+    NOTHING,
+    Effect,
+    effect_of,
+    finding,
+)
+from monitor.simulate.simulation import Simulation
+from monitor.truefoundry.manifest import read_manifest
 
 _AUTHOR = "sam@example.com"  # who changes the configuration
 _EXPORTED_AFTER: Seconds = 4.0
 _LATE_BY: Seconds = 240.0
 _CONFIG_LASTS: Seconds = 300.0
 """The exporter notices a change of its configuration after up to five minutes."""
+FINGERPRINT_KEY = bytes(32)
 _PUNCTUAL: Seconds = 0.5
 _ASKS_STORE_AFTER: Seconds = 15.0
 
-CONFIG, GATEWAY, CANARY = CheckName.CONFIG, CheckName.GATEWAY, CheckName.CANARY
-ARRIVAL, CONTROL = CheckName.ARRIVAL, CheckName.CONTROL
-CHECKS = tuple(map(str, (CONFIG, GATEWAY, CANARY, CONTROL)))
-"""The checks of which a timeline can say what they find."""
 
-OUTAGES: tuple[str, ...] = tuple(name for name in FAULTS if not name.startswith("slack_"))
-"""What may break at a target: every fault of the sandbox."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
-    """What an outage does: what each check finds meanwhile, and what becomes of the traces of canaries that are sent meanwhile.
-
-    `traces`: arrived, missing, some (one of four is missing), late, incomplete, never_made, elsewhere, leaked, bare, mislabelled.
-    `configured`: by a change of the exporter's configuration. `unread`: why a look for a trace fails. `store`: whether
-    TrueFoundry's own store answers.
-    """
-
-    finds: Mapping[CheckName, Fault | UnknownReason] = field(default_factory=dict)
-    traces: str = "arrived"
-    configured: bool = False
-    unread: UnknownReason | None = None
-    store: bool = True
-
-
-_NOTHING = Effect()
-_EVERYWHERE = dict.fromkeys((CONFIG, GATEWAY, CANARY, CONTROL), UnknownReason.BLOCKED)
-_HARMLESS_DRIFT = Effect(finds={CONFIG: Fault.CONFIG_DRIFT})
-
-EFFECTS: Mapping[str, Effect] = {
-    "gateway_unreachable": Effect(finds={GATEWAY: Fault.GATEWAY_UNREACHABLE, CANARY: Fault.GATEWAY_UNREACHABLE}),
-    "gateway_refused": Effect(finds={CANARY: Fault.GATEWAY_REFUSED}),
-    "gateway_metrics_failing": _NOTHING,
-    "rate_limited": Effect(finds={CANARY: Fault.RATE_LIMITED}),
-    "canary_rejected": Effect(finds={CANARY: Fault.CANARY_REJECTED}),
-    "provider_failing": Effect(finds={CANARY: Fault.PROVIDER_FAILING}),
-    "trace_not_created": Effect(traces="never_made"),
-    "exporter_disabled": Effect(finds={CONFIG: Fault.EXPORTER_DISABLED}, traces="missing", configured=True),
-    "config_drift": Effect(finds={CONFIG: Fault.CONFIG_DRIFT}, traces="missing", configured=True),
-    "config_drift_header": _HARMLESS_DRIFT,
-    "config_drift_metrics": _HARMLESS_DRIFT,
-    "config_drift_content": _HARMLESS_DRIFT,
-    "config_drift_attributes": _HARMLESS_DRIFT,
-    "config_drift_rotation": _HARMLESS_DRIFT,
-    "config_drift_filter_splits": Effect(finds={CONFIG: Fault.CONFIG_DRIFT}, traces="incomplete", configured=True),
-    "wrong_environment": Effect(traces="elsewhere", configured=True),
-    "content_leaked": Effect(traces="leaked"),
-    "content_missing": Effect(traces="bare"),
-    "export_failing": Effect(traces="missing"),
-    "trace_missing": Effect(traces="missing", store=False),
-    "trace_missing_some": Effect(traces="some"),
-    "trace_incomplete": Effect(traces="incomplete"),
-    "trace_late": Effect(traces="late"),
-    "trace_mislabelled": Effect(traces="mislabelled"),
-    "trace_duplicated": _NOTHING,
-    "traffic_sampled": _NOTHING,
-    "logging": _NOTHING,
-    "routed": _NOTHING,
-    "key_rejected": Effect(finds={CONTROL: Fault.KEY_REJECTED}, traces="missing", unread=UnknownReason.REFUSED),
-    "ingest_failing": Effect(finds={CONTROL: Fault.INGEST_FAILING}, traces="missing"),
-    "ingest_throttled": Effect(finds={CONTROL: UnknownReason.REFUSED}, traces="missing"),
-    "read_api": Effect(unread=UnknownReason.UNREACHABLE),
-    "blind": Effect(finds=_EVERYWHERE, unread=UnknownReason.BLOCKED, store=False),
-    "control_plane": Effect(finds={CONFIG: UnknownReason.UNREACHABLE}, store=False),
-    "own_store": Effect(store=False),
-}
-"""By the beginning of an outage's name; the longest counts."""
-
-FATES: Mapping[str, Effect] = {
-    "arrived": _NOTHING,
-    "missing": EFFECTS["export_failing"],
-    "late": EFFECTS["trace_late"],
-    "incomplete": EFFECTS["trace_incomplete"],
-    "unknown": EFFECTS["read_api"],
-}
-"""What may become of the traces of the canaries that are sent from then on."""
-
-_FOUND_BY: Mapping[CheckName, tuple[Fault, ...]] = {
-    CONFIG: (Fault.EXPORTER_DISABLED, Fault.CONFIG_DRIFT),
-    GATEWAY: (Fault.GATEWAY_UNREACHABLE,),
-    CANARY: (Fault.PROVIDER_FAILING, Fault.CANARY_REJECTED, Fault.GATEWAY_REFUSED, Fault.RATE_LIMITED),
-    CONTROL: (Fault.INGEST_FAILING, Fault.KEY_REJECTED),
-}
-_REASONS = tuple(each for each in UnknownReason if each not in {UnknownReason.NOTHING_TO_JUDGE, UnknownReason.PAUSED})
-
-
-def effect_of(outage: str) -> Effect:
-    """What an outage does."""
-    return EFFECTS[max((name for name in EFFECTS if f"{outage}_".startswith(f"{name}_")), key=len)]
-
-
-def pick(word: str, known: Iterable[str], what: str) -> str:
-    """A word of a list. Raises PydanticCustomError with a guess, or else with the list."""
-    if word in known:
-        return word
-    guess = did_you_mean(word, known)
-    raise refusal(f"is not {what}; " + (f"did you mean `{guess}`?" if guess else f"allowed: {', '.join(known)}"))
-
-
-def parse_finding(check: CheckName, words: str) -> CheckResult | None:
-    """What a check finds: `pass` (None: what is really there), `fail [fault]`, `unknown [reason]`. Raises PydanticCustomError."""
-    verdict, _, rest = words.partition(" ")
-    pick(verdict, ("pass", "fail", "unknown"), "a verdict")
-    rest, said = rest.strip(), "as the timeline says"
-    if verdict == "fail":
-        known = _FOUND_BY[check]
-        fault = Fault(pick(rest, tuple(map(str, known)), f"a fault that `{check}` finds")) if rest else known[0]
-        return _finding(check, fault, said, stops=check in (CONFIG, CONTROL))
-    if verdict == "unknown":
-        reason = UnknownReason(pick(rest, tuple(map(str, _REASONS)), "a reason not to know")) if rest else _REASONS[0]
-        return _finding(check, reason, said, stops=False)
-    if rest:
-        raise refusal("says more than `pass`; allowed: pass")
-    return None
-
-
-def _finding(
-    check: CheckName, found: Fault | UnknownReason, said: str, *, stops: bool, facts: tuple[str, ...] = ()
-) -> CheckResult:
-    if isinstance(found, UnknownReason):
-        return unknown(said, found)
-    return failing(
-        said, Suspicion(fault=found, summary=said, facts=facts, conclusive=check is CONFIG, stops_export=stops)
-    )
-
-
-class World:
+class SimulatedTarget:
     """What is broken at one target, what became of what it exported, and its checks: each looks when the daemon would."""
 
-    def __init__(self, story: Story, name: TargetName, now: Instant) -> None:
-        self._story, self._name = story, name
-        self.fate = _NOTHING
-        self.said: dict[CheckName, tuple[CheckResult, int | None]] = {}  # for so many looks more
+    def __init__(self, simulation: Simulation, name: TargetName, settings: TargetSettings, now: Instant) -> None:
+        self._simulation, self._name = simulation, name
+        self.settings = settings
+        self.trace_outcome = NOTHING
+        self.scripted: dict[CheckName, tuple[CheckResult, int | None]] = {}  # for so many looks more
         self._broken: dict[str, Seconds | None] = {}  # its delay
-        self._traces: dict[str, tuple[str, Instant]] = {}  # of each canary: its fate, and when it is there
+        self._traces: dict[str, tuple[str, Instant]] = {}  # of each canary: its outcome, and when it is there
         self._changed_at: Instant | None = None  # when the configuration was changed last
         self._noticed = (now, "arrived")  # when the exporter read its configuration last, and what that does
         self._sent = self._drawn = 0
@@ -210,21 +101,21 @@ class World:
 
     @property
     def _state(self) -> TargetState:
-        return self._story.states[self._name]
+        return self._simulation.states[self._name]
 
     @property
     def _policy(self) -> Policy:
-        return self._story.targets[self._name].policy
+        return self._simulation.targets[self._name].policy
 
     def _apply(self, given: Input, now: Instant) -> None:
-        self._story.apply(self._name, given, now)
+        self._simulation.apply(self._name, given, now)
 
     # --- what is broken, and what that does
 
     def _effects(self) -> Iterator[tuple[str, Effect]]:
         """Of everything that is broken, with its description."""
         yield from ((FAULTS[name].about, effect_of(name)) for name in self._broken)
-        yield "as the timeline says", self.fate
+        yield "as the timeline says", self.trace_outcome
 
     def set_broken(self, outage: str, now: Instant, delay: Seconds | None, *, broken: bool) -> None:
         """Something breaks, or works again."""
@@ -232,25 +123,50 @@ class World:
             self._broken[outage] = delay
         else:
             self._broken.pop(outage, None)
-        if effect_of(outage).configured or CONFIG in effect_of(outage).finds:
+        if any(isinstance(patch, Edit) for patch in FAULTS[outage].patches):
             self._changed_at = now
+
+    def _read_config(self) -> ConfigSeen:
+        """The exporter's configuration: what is expected, changed by each outage as the sandbox changes it.
+
+        In a wrong environment its key cannot be read, else that would be a drift.
+        """
+        changed = manifest(self.settings, reveal=True)
+        credentials = Credentials.of(BackendKind.TRACELOOP if self.settings.phoenix is None else BackendKind.PHOENIX)
+        for outage in self._broken:
+            for patch in FAULTS[outage].patches if outage != "wrong_environment" else ():
+                if isinstance(patch, Edit):
+                    changed = patch.change(changed, credentials)
+        headers = expected_headers(self.settings)
+        seen = read_manifest({"manifest": changed}, expected_headers=headers, key=FINGERPRINT_KEY, redactor=Redactor())
+        by = _AUTHOR if self._changed_at is not None else None
+        return replace(seen, updated_at=self._changed_at, updated_by=by)
+
+    def _compare(self, seen: ConfigSeen) -> Comparison:
+        return compare(self._policy.expected, seen.config)
+
+    def _exporter_effect(self) -> str:
+        """What becomes of traces by the exporter's configuration as it is now."""
+        known = next((each.traces for _, each in self._effects() if each.configured), None)
+        if known is not None:
+            return known
+        seen = self._read_config()
+        return "missing" if seen.config.off or self._compare(seen).stops_export else "arrived"
 
     def _find(self, check: CheckName) -> CheckResult | None:
         """What a check finds now; None: that all is healthy."""
-        if check in self.said:
-            result, looks = self.said[check]
+        if check in self.scripted:
+            result, looks = self.scripted[check]
             if looks is None:
                 return result
-            self.said[check] = (result, looks - 1)
+            self.scripted[check] = (result, looks - 1)
             if looks == 1:
-                del self.said[check]
+                del self.scripted[check]
             return result
         for about, effect in self._effects():
             if check in effect.finds:
-                stops = effect.traces == "missing" and check in (CONFIG, CONTROL)
-                changed = changed_text(self._changed_at, _AUTHOR) if check is CONFIG else None
-                facts = (changed,) if changed else ()
-                return _finding(check, effect.finds[check], about, stops=stops, facts=facts)
+                stops = effect.traces == "missing" and check is CONTROL
+                return finding(check, effect.finds[check], about, stops=stops)
         return None
 
     def _export(self, canary: str, now: Instant) -> None:
@@ -258,29 +174,29 @@ class World:
         self._sent += 1
         effects = [effect for _, effect in self._effects()]
         if now - self._noticed[0] >= _CONFIG_LASTS:
-            self._noticed = (now, next((each.traces for each in effects if each.configured), "arrived"))
+            self._noticed = (now, self._exporter_effect())
         became = [self._noticed[1], *(each.traces for each in effects if not each.configured)]
-        fate = next((each for each in became if each != "arrived"), "arrived")
-        if fate == "some":
-            fate = "missing" if self._sent % 4 == 0 else "arrived"
+        outcome = next((each for each in became if each != "arrived"), "arrived")
+        if outcome == "some":
+            outcome = "missing" if self._sent % 4 == 0 else "arrived"
         delays = [delay for delay in self._broken.values() if delay is not None]
         late = delays[0] if delays else _LATE_BY
-        self._traces[canary] = (fate, now + (late if fate == "late" else _EXPORTED_AFTER))
+        self._traces[canary] = (outcome, now + (late if outcome == "late" else _EXPORTED_AFTER))
 
     def _spans(self, canary: Canary, now: Instant) -> tuple[SpanFact, ...]:
         """What the trace backend shows of a trace."""
-        fate, there_at = self._traces.get(canary.id, ("missing", now))
-        if fate in ("missing", "never_made", "elsewhere") or now < there_at:
+        outcome, there_at = self._traces.get(canary.id, ("missing", now))
+        if outcome in ("missing", "never_made", "elsewhere") or now < there_at:
             return ()
         labels = self._policy.labels
-        shown = ("gen_ai.prompt.0.content",) if fate == "leaked" or (labels.content and fate != "bare") else ()
+        shown = ("gen_ai.prompt.0.content",) if outcome == "leaked" or (labels.content and outcome != "bare") else ()
         trace_id = canary.trace_id or canary.sent_id
         return tuple(
             SpanFact(
                 trace_id=trace_id,
                 span_id=f"{number}",
-                parent_id="gone" if fate == "incomplete" and number == 0 else "" if number == 0 else "0",
-                service_name="unknown_service" if fate == "mislabelled" else labels.service_name,
+                parent_id="gone" if outcome == "incomplete" and number == 0 else "" if number == 0 else "0",
+                service_name="unknown_service" if outcome == "mislabelled" else labels.service_name,
                 resource=labels.resource_attributes,
                 content=shown,
             )
@@ -344,17 +260,22 @@ class World:
             span = ControlSpan(trace_id=self._draw(), sent_at=now, accepted=found is None, judged=found is not None)
             self._apply(ControlSent(at=now, took=0.0, control=span, result=found, key_refused=refused), now)
             return
-        config = None
-        if check is CONFIG and (
-            found is None or found.suspicions
-        ):  # who changed it, and when; what differs is in the result
-            config = ConfigSeen(
-                config=ExportConfig(fields={"changes": self._changed_at}),
-                updated_at=self._changed_at,
-                updated_by=_AUTHOR if self._changed_at is not None else None,
-            )
-        result = found or passing("healthy", conclusive=check is CONFIG)
-        self._apply(Observation(check=check, at=now, took=0.0, result=result, config=config), now)
+        seen = None
+        if check is CONFIG and (found is None or found.suspicions):
+            seen = self._read_config()
+            found = found or self._judge(seen, now)
+        result = found or passing("healthy")
+        self._apply(Observation(check=check, at=now, took=0.0, result=result, config=seen), now)
+
+    def _judge(self, seen: ConfigSeen, now: Instant) -> CheckResult:
+        """What the daemon's check says of a configuration; whether the monitor's own key is good, it asks as well."""
+        if seen.config.off:
+            return failure(off(), {})
+        comparison = self._compare(seen)
+        if comparison.other_key:
+            refused = any(each.unread is UnknownReason.REFUSED for _, each in self._effects())
+            self._apply(KeyTried(at=now, accepted=not refused), now)
+        return judge_comparison(comparison, seen)
 
     def _send_canary(self, now: Instant) -> None:
         trace_id = self._draw()
@@ -430,7 +351,7 @@ class World:
             self._apply(OriginLooked(at=now, canary_id=canary.id, found=found), now)
 
     def _draw(self) -> TraceId:
-        """The same digits in every run, so that a story reads the same each time."""
+        """The same digits in every run, so that a simulation reads the same each time."""
         self._drawn += 1
         return TraceId(hashlib.shake_256(f"{self._name} {self._drawn}".encode()).hexdigest(16))
 

@@ -9,12 +9,15 @@ from monitor.core.model import CheckName, Fault, Instant, Seconds, TargetName
 from monitor.core.silence import Silence
 from monitor.daemon.compose import silences_of
 from monitor.daemon.policy import policy_of
+from monitor.sandbox import BackendKind, Credentials
+from monitor.sandbox.credentials import MODEL
 from monitor.settings import ConfigError, Loaded, Problem, Settings, parse
 from monitor.settings.document import Node
+from monitor.simulate.effects import TRACE_OUTCOMES, parse_finding
+from monitor.simulate.simulated_target import FINGERPRINT_KEY, SimulatedTarget
+from monitor.simulate.simulation import Report, Simulation, Target, matching
 from monitor.simulate.slack import Slack
-from monitor.simulate.story import Simulation, Story, Target, matching
 from monitor.simulate.timeline import Step, Timeline
-from monitor.simulate.world import FATES, World, parse_finding
 
 MENTION = "<!subteam^S0ONCALL>"
 """Who is called where the configuration calls nobody."""
@@ -27,7 +30,7 @@ Compose = Callable[[Sequence[Node]], Loaded]
 """The operator's configuration under settings that outrank it, the strongest first. Raises ConfigError."""
 
 
-def play(timeline: Timeline, compose: Compose | None = None) -> Simulation:
+def simulate(timeline: Timeline, compose: Compose | None = None) -> Report:
     """Simulate a timeline. Raises ConfigError."""
     names = timeline.targets or (PROD,)
     if compose is not None:
@@ -41,11 +44,11 @@ def play(timeline: Timeline, compose: Compose | None = None) -> Simulation:
         if not matching(names, step.target):
             what = f"concerns none of the targets: {', '.join(names)}"
             raise ConfigError([Problem(place=step.place, path=("target",), what=what)])
-    player = _Player(timeline, [*_settings_in_order(timeline, compose, names)])
-    return Simulation(start=timeline.start, story=player.play())
+    simulator = _Simulator(timeline, [*_settings_in_order(timeline, compose, names)])
+    return Report(start=timeline.start, simulation=simulator.run())
 
 
-class _Player:
+class _Simulator:
     """Time moves to whatever is next: a step, a look, a delivery, a tick. While the daemon is down only steps happen."""
 
     def __init__(self, timeline: Timeline, settings: Sequence[Settings]) -> None:
@@ -54,12 +57,15 @@ class _Player:
         first, *later = settings
         self._later = iter(later)
         self._configured, self._added = silences_of(first), tuple[Silence, ...]()
-        self._story = Story(targets_of(first), Slack(first.server.external_url), self._configured)
-        self._worlds = {name: World(self._story, name, self._now) for name in self._story.targets}
+        self._simulation = Simulation(targets_of(first), Slack(first.server.external_url), self._configured)
+        self._targets = {
+            name: SimulatedTarget(self._simulation, name, first.targets[name], self._now)
+            for name in self._simulation.targets
+        }
         self._down_for: Seconds = 0.0
         self._down_until: Instant | None = None
 
-    def play(self) -> Story:
+    def run(self) -> Simulation:
         """From the warm-up to the end."""
         steps = list(self._timeline.steps)
         start, end = self._timeline.start, self._timeline.start + self._timeline.until
@@ -69,11 +75,11 @@ class _Player:
             if self._down_until is not None:
                 moments.append(self._down_until)
             else:
-                looks = [self._worlds[name].next_look(self._now) for name in self._watched()]
-                moments += [tick, self._story.next_delivery(self._now), *looks]
+                looks = [self._targets[name].next_look(self._now) for name in self._watched()]
+                moments += [tick, self._simulation.next_delivery(self._now), *looks]
             self._now = max(self._now, min(moments))
             if self._now >= end:
-                return self._story
+                return self._simulation
             while steps and start + steps[0].at <= self._now:
                 self._do(steps.pop(0))
             if self._down_until is not None:
@@ -81,49 +87,49 @@ class _Player:
                     continue
                 self._start_again()
             for name in self._watched():
-                self._worlds[name].look(self._now)
+                self._targets[name].look(self._now)
             if self._now >= tick:
                 tick = self._now + TICK
-                for name in self._story.states:
-                    self._story.apply(name, Ticked(at=self._now), self._now)
+                for name in self._simulation.states:
+                    self._simulation.apply(name, Ticked(at=self._now), self._now)
             self._deliver()
 
     def _watched(self) -> list[TargetName]:
-        return [name for name, state in self._story.states.items() if state.removed_at is None]
+        return [name for name, state in self._simulation.states.items() if state.removed_at is None]
 
     def _deliver(self) -> None:
-        self._story.deliver(self._now)
-        if self._story.died:
-            self._story.died = False
-            self._story.note(self._now, "the daemon is killed: what it has just said is not written down")
+        self._simulation.deliver(self._now)
+        if self._simulation.died:
+            self._simulation.died = False
+            self._simulation.note(self._now, "the daemon is killed: what it has just said is not written down")
             self._down_until = self._now + self._down_for
 
     def _start_again(self) -> None:
         self._down_until = None
-        for world in self._worlds.values():
-            world.begin()
-        self._story.restarted(self._now)
-        self._story.note(self._now, "the daemon is started again")
+        for target in self._targets.values():
+            target.begin()
+        self._simulation.restarted(self._now)
+        self._simulation.note(self._now, "the daemon is started again")
 
     # --- what happens
 
     def _do(self, step: Step) -> None:  # noqa: C901, PLR0912 - one case per verb
-        now, story = self._now, self._story
-        story.note(now, step.words if step.target == "*" else f"{step.target}: {step.words}")
-        worlds = [self._worlds[name] for name in matching(list(self._worlds), step.target)]
+        now, simulation = self._now, self._simulation
+        simulation.note(now, step.words if step.target == "*" else f"{step.target}: {step.words}")
+        targets = [self._targets[name] for name in matching(list(self._targets), step.target)]
         match step.entry.verb:
             case "outage":
-                for world in worlds:
-                    world.set_broken(step.what, now, step.entry.delay, broken=not step.ends)
+                for target in targets:
+                    target.set_broken(step.what, now, step.entry.delay, broken=not step.ends)
             case "slack" if step.ends:
-                story.slack.troubles.remove(step.what)
+                simulation.slack.troubles.remove(step.what)
             case "slack":
-                story.slack.troubles.append(step.what)
+                simulation.slack.troubles.append(step.what)
             case "arrival":
-                for world in worlds:
-                    world.fate = FATES["arrived" if step.ends else step.what]
+                for target in targets:
+                    target.trace_outcome = TRACE_OUTCOMES["arrived" if step.ends else step.what]
             case "restart" if step.what == "killed_after_sending":
-                self._down_for, story.dies_after_sending = step.entry.down, True
+                self._down_for, simulation.dies_after_sending = step.entry.down, True
             case "restart":
                 self._down_until = now + step.entry.down
             case "silence":
@@ -135,14 +141,14 @@ class _Player:
             case _:
                 check = CheckName(step.entry.verb)
                 result = None if step.ends else parse_finding(check, step.what)
-                for world in worlds:
-                    world.said.pop(check, None)
+                for target in targets:
+                    target.scripted.pop(check, None)
                     if result is not None:
-                        world.said[check] = (result, step.entry.looks)
+                        target.scripted[check] = (result, step.entry.looks)
 
     def _silence(self, step: Step) -> None:
         if self._down_until is not None:
-            self._story.note(self._now, "the daemon is down: nobody takes the silence")
+            self._simulation.note(self._now, "the daemon is down: nobody takes the silence")
             return
         silence = step.entry.silence
         added = Silence(
@@ -155,36 +161,39 @@ class _Player:
             author=silence.author,
         )
         self._added = (*self._added, added)
-        self._story.silences = (*self._configured, *self._added)
+        self._simulation.silences = (*self._configured, *self._added)
 
     def _acknowledge(self, step: Step) -> None:
         running = self._down_until is None
         names = [
-            name for name in matching(self._watched(), step.target) if self._story.states[name].incident is not None
+            name
+            for name in matching(self._watched(), step.target)
+            if self._simulation.states[name].incident is not None
         ]
         for name in names if running else ():
-            self._story.apply(name, Acknowledged(at=self._now, incident_id="", by=step.what), self._now)
+            self._simulation.apply(name, Acknowledged(at=self._now, incident_id="", by=step.what), self._now)
         if not names or not running:
-            self._story.note(self._now, "nothing is open that could be acknowledged")
+            self._simulation.note(self._now, "nothing is open that could be acknowledged")
 
     def _load(self, settings: Settings, step: Step) -> None:
         """Other settings: every check looks at once, as after a reload; a target that is gone is reported."""
-        before = self._story.targets
+        before = self._simulation.targets
         self._configured = silences_of(settings)
-        self._story.silences = (*self._configured, *self._added)
-        self._story.targets = {**before, **targets_of(settings)}
+        self._simulation.silences = (*self._configured, *self._added)
+        self._simulation.targets = {**before, **targets_of(settings)}
         if step.entry.verb == "remove":
             for name in matching(self._watched(), step.target):
-                self._story.apply(name, Removed(at=self._now), self._now)
+                self._simulation.apply(name, Removed(at=self._now), self._now)
         for name in self._watched():
-            if self._story.targets[name] != before[name]:
-                self._worlds[name].begin()
+            self._targets[name].settings = settings.targets[name]
+            if self._simulation.targets[name] != before[name]:
+                self._targets[name].begin()
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
-def targets_of(settings: Settings, key: bytes = bytes(32)) -> dict[TargetName, Target]:
+def targets_of(settings: Settings, key: bytes = FINGERPRINT_KEY) -> dict[TargetName, Target]:
     """How each target is judged, and where its notices go."""
     slack = settings.alerting.slack
     by_hook = slack.webhook_url is not None
@@ -213,7 +222,8 @@ def _settings_in_order(timeline: Timeline, compose: Compose | None, names: Seque
         json.dumps(
             {
                 "targets": {
-                    name: {**_FACTS, **backend, "expected": {"exclude_request_data": not content}} for name in names
+                    name: {**_FACTS, **backend, "expected": {**_EXPECTED, "exclude_request_data": not content}}
+                    for name in names
                 },
                 "alerting": {"slack": {"bot_token": "xoxb-simulated", "channel": CHANNEL}},
             }
@@ -243,7 +253,9 @@ def _settings_in_order(timeline: Timeline, compose: Compose | None, names: Seque
 
 _FACTS = {
     "control_plane": {"url": "https://control-plane.example", "token": "simulated-token"},
-    "gateway": {"url": "https://gateway.example", "token": "simulated-token", "model": "simulated/model"},
+    "gateway": {"url": "https://gateway.example", "token": "simulated-token", "model": MODEL},
 }
-_TRACELOOP = {"traceloop": {"api_key": "simulated-key", "environment": "prd"}}
-_PHOENIX = {"phoenix": {"url": "https://phoenix.example", "api_key": "simulated-key"}}
+_EXPECTED = {"resource_attributes": {"deployment.environment": "simulated"}}
+# The keys are the sandbox's, whose drifts change them.
+_TRACELOOP = {"traceloop": {"api_key": Credentials().key, "environment": "prd"}}
+_PHOENIX = {"phoenix": {"url": "https://phoenix.example", "api_key": Credentials.of(BackendKind.PHOENIX).key}}
