@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from monitor.checks.gateway import judge_ping, judge_unreachable_gateway
-from monitor.checks.verdicts import failure, own_failure
+from monitor.checks.verdicts import own_failure
 from monitor.connectivity import ConnectivityProbe
 from monitor.core.arrival import REMEMBERED
 from monitor.core.canary import NONCE_ENTRY, Canary, DecoyKind, IdSource, decoy_of, sentence_with
@@ -23,6 +23,7 @@ from monitor.core.model import (
     TraceId,
     UnknownReason,
     Verdict,
+    failing,
     passing,
     unknown,
 )
@@ -166,7 +167,7 @@ class CanaryCheck:
         if not answers:
             return await judge_unreachable_gateway(error, self.connectivity)
         facts = ("the gateway answers its health path, so the provider behind it is the suspect",)
-        return failure(Suspicion(fault=Fault.PROVIDER_FAILING, summary=what, facts=facts), evidence)
+        return failing(Suspicion(fault=Fault.PROVIDER_FAILING, summary=what, facts=facts), evidence=evidence)
 
     async def _gateway_answers(self) -> bool | None:
         """Whether the gateway answers its health path; None where it cannot be asked. Raises Unreachable by an own shortage."""
@@ -263,8 +264,8 @@ def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: s
             fault = Fault.PROVIDER_FAILING if behind else Fault.GATEWAY_UNREACHABLE
     rejected = fault is Fault.CANARY_REJECTED
     step = step_for_rejection(status=answer.status, model=model, guardrails=refusal.guardrails, cached=answer.cached)
-    return failure(
-        Suspicion(fault=fault, summary=summary, facts=_facts(answer), step=step if rejected else ""), evidence
+    return failing(
+        Suspicion(fault=fault, summary=summary, facts=_facts(answer), step=step if rejected else ""), evidence=evidence
     )
 
 
@@ -285,7 +286,7 @@ def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: 
     else:
         return passing(f"the gateway served the canary{f' (model {answer.model})' if answer.model else ''}", evidence)
     suspicion = Suspicion(fault=Fault.CANARY_REJECTED, title=title, summary=summary, facts=facts, step=step)
-    return failure(suspicion, evidence)
+    return failing(suspicion, evidence=evidence)
 
 
 def _facts(answer: CanaryAnswer) -> tuple[str, ...]:

@@ -250,7 +250,7 @@ def _control_result(control: ControlSpan, policy: Policy, state: TargetState) ->
         return passing(f"a test span arrived after {took:.1f} s", evidence)
     known = arrival.proof_key(Route.WAREHOUSE, policy.credential) in state.proofs
     suspicion = control_not_shown(control, route_is_known=known)
-    return failing(suspicion.summary, suspicion, evidence={"trace_id": control.trace_id})
+    return failing(suspicion, evidence={"trace_id": control.trace_id})
 
 
 # --- what people and notifiers do -----------------------------------------------------------------------------------

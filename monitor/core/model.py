@@ -137,9 +137,9 @@ def passing(summary: str, evidence: Evidence = _NONE, *, conclusive: bool = Fals
     return CheckResult(verdict=Verdict.PASS, summary=summary, conclusive=conclusive, evidence=evidence)
 
 
-def failing(summary: str, *suspicions: Suspicion, evidence: Evidence = _NONE) -> CheckResult:
-    """A look that found something broken."""
-    return CheckResult(verdict=Verdict.FAIL, summary=summary, suspicions=suspicions, evidence=evidence)
+def failing(*suspicions: Suspicion, evidence: Evidence = _NONE) -> CheckResult:
+    """A look that found something broken: the first suspicion says what."""
+    return CheckResult(verdict=Verdict.FAIL, summary=suspicions[0].summary, suspicions=suspicions, evidence=evidence)
 
 
 def unknown(

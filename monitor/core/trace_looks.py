@@ -109,7 +109,7 @@ def _arrival_result(before: Canary, canary: Canary) -> CheckResult | None:
             evidence,
         )
     if suspicions:
-        return failing(suspicions[0].summary, *suspicions, evidence=evidence)
+        return failing(*suspicions, evidence=evidence)
     after = f" after {seconds:.1f} s" if seconds is not None else ""
     return passing(f"the trace arrived{after}: {spans}", evidence)
 
@@ -151,7 +151,7 @@ def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instan
 def result_of_refused_key(state: TargetState, otherwise: CheckResult, policy: Policy, where: str) -> CheckResult:
     """What a 401 of a documented route amounts to; `otherwise` where the monitor's key is the suspect."""
     suspicion = judge_refused_key(state, policy, where)
-    return otherwise if suspicion is None else failing(suspicion.summary, suspicion, evidence=otherwise.evidence)
+    return otherwise if suspicion is None else failing(suspicion, evidence=otherwise.evidence)
 
 
 def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> TargetState:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from monitor.checks.config import judge_comparison
-from monitor.checks.verdicts import failure
 from monitor.core.arrival import usual_arrival
 from monitor.core.backend import BACKEND
 from monitor.core.canary import Canary, ControlSpan, IdSource
@@ -37,6 +36,7 @@ from monitor.core.model import (
     TargetName,
     TraceId,
     UnknownReason,
+    failing,
     passing,
     unknown,
 )
@@ -270,7 +270,7 @@ class SimulatedTarget:
     def _judge(self, seen: ConfigSeen, now: Instant) -> CheckResult:
         """What the daemon's check says of a configuration; whether the monitor's own key is good, it asks as well."""
         if seen.config.off:
-            return failure(off(), {})
+            return failing(off())
         comparison = self._compare(seen)
         if comparison.other_key:
             refused = any(each.unread is UnknownReason.REFUSED for _, each in self._effects())
