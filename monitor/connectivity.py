@@ -1,4 +1,4 @@
-"""What requests show besides their answers: whether our own network works, and until when the services' certificates hold.
+"""What requests show besides their answers: whether our own network works, and when the services' certificates expire.
 
 Before a service is accused of not answering, another one must have answered.
 """

@@ -40,8 +40,8 @@ class PortError(Exception):
 class Unreachable(PortError):
     """Could not ask. `kind`: dns, connect, tls, timeout, reset, protocol, or status for a 5xx of a service.
 
-    Of our own making, so nobody is accused: denied (by a setting), proxy (ours refuses), starved (we did not run), shortage
-    (a resource of ours ran out).
+    Of our own making, so nobody is accused: denied (by a setting, or not a URL for HTTP), proxy (ours refuses), starved (we did not
+    run), shortage (a resource of ours ran out).
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Unreachable(PortError):
 
 
 class Refused(PortError):
-    """Asked and was refused. `blocked`: something in front of the service said it (Cloudflare's 1010), so it is no permission."""
+    """Asked and was refused. `blocked`: by something in front of the service (Cloudflare's 1010), so no permission is missing."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Gone(PortError):
 
 
 class NotYetThere(Gone):
-    """What holds the traces is made by the first of them, and none has come yet: nothing is known to be wrong."""
+    """The project is created by its first trace, and none has arrived yet; nothing is known to be wrong."""
 
 
 class Garbled(PortError):
@@ -360,7 +360,7 @@ class Notifier(Protocol):
         """Say that this is a test. Raises Undeliverable."""
 
     def close(self) -> None:
-        """Let go of threads and sockets."""
+        """Release threads and sockets."""
 
 
 @runtime_checkable
@@ -373,10 +373,16 @@ class Mentioning(Protocol):
 
 @runtime_checkable
 class Refreshing(Protocol):
-    """A notifier whose reader forgets: what is open has to be said again and again, and what is over for a while."""
+    """A notifier whose receiver drops alerts that are not sent again (Alertmanager).
+
+    So open ones are re-sent regularly, resolved ones for a while.
+    """
 
     async def refresh(self, notices: Sequence[Notice]) -> str:
-        """Send again what was sent before, and be it nothing. Says who missed it, if anybody. Raises Undeliverable if all did."""
+        """Send again what was sent before, even if that is nothing. Says who missed it, if anybody.
+
+        Raises Undeliverable if all did.
+        """
 
 
 # --- time, chance, memory, checks ------------------------------------------------------------------------------------

@@ -38,12 +38,15 @@ _CREDENTIALS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"), MASK),  # JSON web tokens
     (re.compile(r"(?<![A-Za-z0-9])sk-[\w-]{6,}"), MASK),  # OpenAI and its kin
     (re.compile(r"(?<![A-Za-z0-9])tl_[0-9A-Za-z]{6,}"), MASK),  # Traceloop
-    (re.compile(r"(?<![A-Za-z0-9])tfy_(?=[a-z_-]*[0-9A-Z])[\w-]{8,}"), MASK),  # TrueFoundry; not its metadata keys
+    (
+        re.compile(r"(?<![A-Za-z0-9])tfy_(?=[a-z_-]{0,100}[0-9A-Z])[\w-]{8,}"),
+        MASK,
+    ),  # TrueFoundry; not its metadata keys
     (re.compile(r"(?<![A-Za-z0-9])(?:AKIA[0-9A-Z]{16}|AIza[\w-]{30,}|gh[pousr]_[0-9A-Za-z]{20,})"), MASK),
     (_either_case(r"(?<![a-z0-9])(bearer(?:\s|%20|\+)+)[\w.~+/=-]{6,}"), rf"\1{MASK}"),
     (re.compile(r"(?<![A-Za-z0-9])(Basic\s+)(?=[a-z+/]*[0-9A-Z=])[A-Za-z0-9+/]{8,}={0,2}"), rf"\1{MASK}"),
     (_either_case(r"((?:authorization|api[_-]?key)\\?[\"']\s*[:=]\s*\\?[\"'])(?!bearer\s)[^\"'\\]{6,}"), rf"\1{MASK}"),
-    (re.compile(r"(?<=://)[^/\s@?#]+(?=@)"), MASK),  # user and password in a URL
+    (re.compile(r"(?<=://)[^/\s?#]+(?=@)"), MASK),  # user and password in a URL, which may hold another @
     (_either_case(r"([?&;][\w.-]*(?:token|key|secret|signature|password)=)[^&\s#\"'<>;]+"), rf"\1{MASK}"),
 )
 
@@ -71,11 +74,11 @@ _UNSEEN = re.compile(
 )
 _BLANK = re.compile(r"\s")
 
-# Letters that other alphabets share with ours by their looks; beside ASCII in one word they are no language.
+# Letters of other scripts that look like Latin ones; in one word with ASCII letters they are a disguise.
 _LOOKALIKE = re.compile(
     "[\u0250-\u02af\u0370-\u058f\u13a0-\u13ff\u1d00-\u1dbf\u2160-\u217f\ua4d0-\ua4ff\uff10-\uff5a\U0001d400-\U0001d7ff]"
 )
-_WORD = re.compile(r"(?=\w*[A-Za-z])\w+")
+_WORD = re.compile(r"\b(?=\w*[A-Za-z])\w+")
 
 
 class Redactor:

@@ -40,7 +40,7 @@ _WANTED = (
 )
 # Not prometheus_client's parser: one odd line ends its reading, and a long row of backslashes takes it quadratic time.
 _SAMPLE = re.compile(r"([A-Za-z_:][A-Za-z0-9_:]*)(?:\{((?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?[ \t]+(\S+)")
-_LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*\"((?:[^\"\\]|\\.)*)\"")
+_LABEL = re.compile(r"\b([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*\"((?:[^\"\\]|\\.)*)\"")
 _MOST_REASONS = 20
 _MOST_SPANS = 10**15
 

@@ -1,6 +1,7 @@
 """The own metrics pages of a gateway and of a Collector: what is read of them, and what is not believed."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -253,3 +254,11 @@ async def test_a_collectors_names_and_counts_are_foreign() -> None:
     assert (count, SECRET in name, len(name) <= 60, found.started_at) == (3, False, True, None)
     with pytest.raises(Garbled):
         await shown('otelcol_receiver_accepted_spans{receiver="otlp"} NaN\n')
+
+
+async def test_labels_of_any_length_are_read_in_linear_time() -> None:
+    """Meanwhile nothing else of the monitor runs."""
+    began = time.perf_counter()
+    page = f'otelcol_exporter_sent_spans{{{"a" * 100_000},exporter="otlp"}} 3\n'
+    assert (await shown(page)).sent == {"otlp": 3}
+    assert time.perf_counter() - began < 1

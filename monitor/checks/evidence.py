@@ -25,7 +25,7 @@ _ORIGIN_TIMEOUT: Seconds = 30.0
 _ORIGIN_PAUSE: Seconds = 15.0
 _BEFORE: Seconds = 300.0
 _AT_MOST = 3
-_SWITCH_TIMEOUT: Seconds = 15.0
+_POLICY_TIMEOUT: Seconds = 15.0
 _COUNTERS_TIMEOUT: Seconds = 10.0
 _HIDDEN = frozenset({401, 403})
 
@@ -124,7 +124,7 @@ class GatewayPoliciesLook:
         hidden: list[GatewayPolicyKind] = []
         for kind in GatewayPolicyKind:
             try:
-                seen.append(await self.control_plane.read_gateway_policy(kind, timeout=_SWITCH_TIMEOUT))
+                seen.append(await self.control_plane.read_gateway_policy(kind, timeout=_POLICY_TIMEOUT))
             except Unreachable:  # one timeout is enough
                 break
             except Refused as error:

@@ -122,7 +122,7 @@ class ControlLooked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginLooked:
-    """TrueFoundry's own store was asked whether it has the trace of a canary. `found` None: it could not be asked.
+    """TrueFoundry's own store was asked whether it has the trace of a canary, and answered.
 
     `destinations` are those that were asked; of a trace that was found, the one that has it. `caller` is whose request it was.
     `trace_id` is the id of the trace that was found by the nonce; `by_nonce`: it was asked so, because no id was known.
@@ -131,7 +131,7 @@ class OriginLooked:
     STORED_AS: ClassVar = "own_store_looked"
     at: Instant
     canary_id: str
-    found: bool | None
+    found: bool
     destinations: tuple[str, ...] = (DEFAULT_DESTINATION,)
     caller: Caller | None = None
     trace_id: TraceId | None = None

@@ -23,6 +23,9 @@ Scalar = str | int | float | bool | None
 """What a piece of evidence may be; always safe to show: redacted where it was made."""
 
 TargetName = NewType("TargetName", str)
+TARGET_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
+"""The pattern of one."""
+
 TraceId = NewType("TraceId", str)
 """32 lowercase hexadecimal digits (https://www.w3.org/TR/trace-context/#trace-id)."""
 

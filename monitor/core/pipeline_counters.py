@@ -9,7 +9,7 @@ process; one that has gone back was begun anew (https://prometheus.io/docs/conce
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
@@ -75,6 +75,38 @@ class PipelineCounters:
 def add_reading(pipeline_counters: PipelineCounters, reading: SpanCounters) -> PipelineCounters:
     """Remember one more."""
     return PipelineCounters(readings=(*pipeline_counters.readings, reading)[-REMEMBERED:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestGrowth:
+    """By how much a gateway's count of requests has grown between two readings."""
+
+    since: Instant
+    until: Instant
+    requests: int
+
+
+def request_growth(readings: Sequence[SpanCounters], since: Instant, until: Instant) -> RequestGrowth | str | None:
+    """The growth in about that window: between the newest reading that is over and the one before it.
+
+    None: there is no such pair yet, or it is of long ago. A text: why the pair says nothing.
+    """
+    over = [known for known in readings if known.at <= until]
+    if len(over) < 2 or over[-2].at < since - (until - since):  # noqa: PLR2004 - a difference needs two
+        return None
+    begin, end = over[-2:]
+    if begin.started_at is None:
+        return "the gateway's metrics page does not say when the process began, so two readings may be of two processes"
+    grown = (end.requests or 0) - (begin.requests or 0)
+    if begin.started_at != end.started_at or grown < 0:
+        return "the gateway restarted between two readings, or several replicas answer in turn"
+    return RequestGrowth(since=begin.at, until=end.at, requests=grown)
+
+
+def still_needed(readings: Sequence[SpanCounters], until: Instant) -> tuple[SpanCounters, ...]:
+    """What a later window may still begin or end with."""
+    over = [known for known in readings if known.at <= until]
+    return (*over[-2:], *(known for known in readings if known.at > until))
 
 
 def say_counters(pipeline_counters: PipelineCounters, by: CountedBy = CountedBy.GATEWAY) -> tuple[str, ...]:

@@ -55,7 +55,11 @@ _MASK_WORDS = re.compile(
 _MASK_CALL = re.compile(r"\(.*\)|\[.*\]|<.*>|[A-Za-z]\w*[({\[].*[)}\]]", re.DOTALL)
 _NO_TOKEN = re.compile(r"[\s!\"#$&'()*,:;<>?@\[\\\]^`{|}]")
 _OTHER_SCHEME = re.compile(r"(basic|bearer|digest|token|key|api-?key)\s+\S+", re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}|<[a-z][a-z _-]*>|\$[A-Z_]{3,}|YOUR[_-]|%\([a-z]", re.IGNORECASE)
+# Each begins where no other beginning lies within: a value of many thousand braces takes no longer than any other.
+_PLACEHOLDER = re.compile(
+    r"\$\{(?:[^}$]|\$(?!\{))*\}|\{\{(?:[^{}]|\{(?!\{))*\}\}|<[a-z][a-z _-]*>|\$[A-Z_]{3,}|YOUR[_-]|%\([a-z]",
+    re.IGNORECASE,
+)
 _SCHEME = re.compile(r"bearer(\s+|$)", re.IGNORECASE)
 _PERCENT_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 

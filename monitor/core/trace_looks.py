@@ -160,8 +160,6 @@ def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> T
     It proves so for those who were asked and who sent the canary: of another account's traces it may show nothing.
     """
     looked = replace(state, origin_looked_at=given.at)
-    if given.found is None:
-        return looked
     canary = state.canary(given.canary_id)
     if canary is None:
         return looked

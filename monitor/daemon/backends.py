@@ -1,17 +1,16 @@
 """The trace backend of one target, by its section of the settings. A new one is one branch in `reading_of`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from monitor.core.backend import BackendTraits
 from monitor.core.model import TraceId
 from monitor.http import Exchange, Http
-from monitor.otlp import ReadShape
+from monitor.otlp import ReadShape, SpanReader
 from monitor.phoenix import PhoenixReader
 from monitor.phoenix import describe_read as describe_phoenix
 from monitor.ports import Clock, TraceBackend
-from monitor.redaction import Redactor
 from monitor.settings.target import Phoenix, Traceloop
 from monitor.traceloop import TraceloopReader
 from monitor.traceloop import describe_read as describe_traceloop
@@ -27,36 +26,17 @@ class Reading:
     elsewhere: Mapping[str, TraceBackend]
 
 
-def reading_of(
-    backend: Traceloop | Phoenix,
-    http: Http,
-    *,
-    texts_of: Callable[[str], Sequence[str]],
-    decoy_of: Callable[[str], str],
-    redactor: Redactor,
-    clock: Clock,
-) -> Reading:
-    """The readers of a backend; of a nonce `texts_of` is what its canary asked and was answered, `decoy_of` what it planted."""
+def reading_of(backend: Traceloop | Phoenix, http: Http, spans: SpanReader, clock: Clock) -> Reading:
+    """The readers of a backend."""
     match backend:
         case Traceloop():
-            reader = partial(
-                TraceloopReader, http, backend.url, texts_of=texts_of, decoy_of=decoy_of, redactor=redactor, clock=clock
-            )
+            reader = partial(TraceloopReader, http, backend.url, spans=spans, clock=clock)
             others = {slug: reader(key=other.api_key.get) for slug, other in backend.other_environments.items()}
             own: TraceBackend = reader(key=backend.api_key.get)
             return Reading(traits=backend.traits, own=own, environment=backend.environment, elsewhere=others)
         case Phoenix():
             key = backend.api_key.get if backend.api_key is not None else None
-            own = PhoenixReader(
-                http,
-                backend.url,
-                backend.project,
-                key,
-                texts_of=texts_of,
-                decoy_of=decoy_of,
-                redactor=redactor,
-                clock=clock,
-            )
+            own = PhoenixReader(http, backend.url, backend.project, key, spans=spans, clock=clock)
             return Reading(traits=backend.traits, own=own, environment=None, elsewhere={})
 
 

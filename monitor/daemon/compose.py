@@ -16,7 +16,7 @@ from monitor.checks.control import ControlCheck
 from monitor.checks.evidence import CountersLook, GatewayPoliciesLook, OriginLook
 from monitor.checks.gateway import GatewayCheck
 from monitor.checks.lookup import Lookup
-from monitor.checks.volume import VolumeCheck
+from monitor.checks.volume import MeteredRequests, VolumeCheck
 from monitor.connectivity import Ask, Certificates, ConnectivityProbe
 from monitor.core.events import Event, RemoteAnswered
 from monitor.core.model import CheckName, Service, TargetName
@@ -24,7 +24,7 @@ from monitor.core.pipeline_counters import CountedBy
 from monitor.core.silence import Silence, Weekly
 from monitor.daemon.backends import Reading, reading_of
 from monitor.http import Http, Network
-from monitor.otlp import OtlpIngest
+from monitor.otlp import OtlpIngest, SpanReader
 from monitor.ports import CanaryRequest, Check, Clock, RequestCounter, SideLook
 from monitor.redaction import Redactor
 from monitor.settings import Settings, Target, expected_headers
@@ -32,7 +32,7 @@ from monitor.settings.model import WEEK
 from monitor.settings.model import Silence as Window
 from monitor.settings.schema import all_secrets
 from monitor.span_metrics import SpanMetricsPage
-from monitor.truefoundry import MeteredRequests, TrueFoundryControlPlane, TrueFoundryGateway
+from monitor.truefoundry import TrueFoundryControlPlane, TrueFoundryGateway
 
 _PROBE_TIMEOUT = 5.0
 
@@ -186,13 +186,12 @@ def _adapters(
         if url is not None
     )
     connectivity = ConnectivityProbe(clock=clock, ask=_probes(target, settings, http, gateway))
+    spans = SpanReader(redactor, texts_of=texts.texts_of, decoy_of=texts.decoy_of)
     return Adapters(
         gateway=gateway,
         span_metrics=span_metrics,
         control_plane=control_plane,
-        backend=reading_of(
-            target.backend, http, texts_of=texts.texts_of, decoy_of=texts.decoy_of, redactor=redactor, clock=clock
-        ),
+        backend=reading_of(target.backend, http, spans, clock),
         ingest=OtlpIngest(http, target.expected.endpoint, headers, redactor=redactor, clock=clock),
         connectivity=connectivity,
         certificates=certificates,

@@ -1,10 +1,8 @@
 """From the settings of one target to the policy that the core judges by."""
 
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from monitor.checks.canary import canary_metadata
-from monitor.core.address import normal_url
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.gateway_policies import Profile
 from monitor.core.model import CheckName
@@ -29,7 +27,7 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
         pipeline_counters=replace(_HOURLY, deadline=15.0) if gateway.metrics_url is not None else None,
         collector_counters=replace(_HOURLY, deadline=15.0) if target.collector.metrics_url is not None else None,
         collector=target.path == "collector",
-        test_span_by_collector=target.path == "collector" and not _is_the_backends(target.expected.endpoint, backend),
+        test_span_by_collector=target.path == "collector" and not backend.takes(target.expected.endpoint),
         arrival=checks.arrival,
         limits=canary,
         alerting=alerting,
@@ -48,17 +46,6 @@ def policy_of(target: Target, alerting: Alerting, fingerprint_key: bytes) -> Pol
             nonces=frozenset({NONCE_ENTRY} - canary.metadata.keys()),
         ),
     )
-
-
-def _is_the_backends(endpoint: str, backend: Traceloop | Phoenix) -> bool:
-    """Whether the expected endpoint is the trace backend itself, rather than a Collector before it."""
-    own = (backend.url, backend.endpoint) if isinstance(backend, Phoenix) else (backend.url,)
-    return _authority(endpoint) in map(_authority, own)
-
-
-def _authority(url: str) -> str:
-    """Host and port, of `host:port` too."""
-    return urlsplit(normal_url(url if "://" in url else f"https://{url}")).netloc
 
 
 def _identity(backend: Traceloop | Phoenix) -> str:

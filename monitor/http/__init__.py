@@ -5,8 +5,8 @@ of this very process.
 """
 
 from monitor.http.answer import Answer, Unread
-from monitor.http.client import BODY_LIMIT, OUTCOMES, USER_AGENT, Exchange, Http, OnAnswer, OnCertificate, OnExchange
-from monitor.http.exchange import Reply, Request, Stopwatch, Transport
+from monitor.http.client import BODY_LIMIT, OUTCOMES, USER_AGENT, Http, OnAnswer, OnCertificate, OnExchange
+from monitor.http.exchange import Exchange, Reply, Request, Stopwatch, Transport
 from monitor.http.inprocess import ASGIApp, InProcess
 from monitor.http.network import Proxies
 from monitor.http.rows import JsonRows

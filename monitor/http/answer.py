@@ -108,7 +108,7 @@ class Answer:
             what = str(unread)
         except ValueError:
             size, form = len(self.body), self.media_type or "no content type"
-            kind, what = Garbled, f"{size} bytes of {form}, which are no JSON"
+            kind, what = Garbled, f"{size} bytes of {form}, which is not valid JSON"
         raise kind(f"status {self.status} with {what}", status=self.status, evidence=self.trail)
 
     def retry_after(self, now: Instant) -> Seconds | None:
@@ -131,7 +131,7 @@ class Answer:
         return _moment(self.headers.get("date", "").strip())
 
     def as_error(self, who_answers: str, redactor: Redactor | None, now: Instant) -> PortError:
-        """What a status that is no answer means to a reader. `redactor` None: what the other side says of it is left out."""
+        """What a status that is not an answer means to a reader. `redactor` None: what the other side says of it is left out."""
         said = redactor.show(self.complaint, 200) if redactor is not None else ""
         what = f"{who_answers} HTTP {self.status}" + (f": {said}" if said else "")
         if self.blocked or self.status in _REFUSALS:
@@ -176,7 +176,7 @@ class Body:
         self._chunks += 1
         self._sent += len(chunk)
         if self._chunks > _FEW_PIECES + self._limit // _SMALLEST_PIECE:
-            self.flaw = f"a body in more than {self._chunks - 1} pieces"
+            self.flaw = f"a body sent in more than {self._chunks - 1} small chunks"
         sent = (chunk[start : start + _PIECE] for start in range(0, len(chunk), _PIECE))
         unpacked = (piece for part in sent for piece in self._unpack(part))
         while self.flaw is None and (piece := next(unpacked, None)) is not None:

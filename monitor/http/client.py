@@ -7,7 +7,7 @@ from functools import partial
 
 from monitor.core.model import Instant, Seconds, Service
 from monitor.http.answer import TRAIL, Answer, Body
-from monitor.http.exchange import Request, Stopwatch, Transport
+from monitor.http.exchange import Exchange, Request, Stopwatch, Transport
 from monitor.ports import Clock, Garbled, Unreachable
 from monitor.redaction import Redactor
 from monitor.version import VERSION
@@ -35,26 +35,6 @@ _DOING = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """A whole request and its whole answer, secrets and all: nothing of it may leave as it is.
-
-    `answer` None: there was none, and `failure` is the kind of `Unreachable`.
-    """
-
-    service: Service
-    request: Request
-    began_at: Instant
-    took: Seconds
-    answer: Answer | None = None
-    failure: str | None = None
-
-    @property
-    def answered_at(self) -> Instant:
-        """When the answer was complete, or given up."""
-        return self.began_at + self.took
-
-
 OnPiece = Callable[[bytes], None]
 OnAnswer = Callable[[Service, str], None]
 OnCertificate = Callable[[Service, Instant], None]
@@ -65,7 +45,7 @@ OnExchange = Callable[[Exchange], None]
 class Http:
     """Asks one request at a time, each by a connection of its own. Follows no redirect, keeps no cookie, retries nothing.
 
-    `on_answer` gets every request's outcome, `on_certificate` until when a service's certificate holds. `on_exchange` is handed
+    `on_answer` gets every request's outcome, `on_certificate` when a service's certificate expires. `on_exchange` is handed
     whole requests and answers, secrets and all: for those who keep or show nothing as it is.
     """
 

@@ -1,4 +1,4 @@
-"""One request and its reply, as far as a way to send requests has to know them."""
+"""One request and its reply, as far as a way to send requests has to know them; and both whole, once it is over."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
 
-from monitor.core.model import Instant, Phases, Seconds
+from monitor.core.model import Instant, Phases, Seconds, Service
+from monitor.http.answer import Answer
 from monitor.ports import Clock
 
 Phase = Literal["resolve", "connect", "tls", "processing", "transfer"]
@@ -46,6 +47,26 @@ class Reply:
     headers: Mapping[str, str]
     chunks: AsyncGenerator[bytes, None]
     certificate_expires_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A whole request and its whole answer, secrets and all: nothing of it may leave as it is.
+
+    `answer` None: there was none, and `failure` is the kind of `Unreachable`.
+    """
+
+    service: Service
+    request: Request
+    began_at: Instant
+    took: Seconds
+    answer: Answer | None = None
+    failure: str | None = None
+
+    @property
+    def answered_at(self) -> Instant:
+        """When the answer was complete, or given up."""
+        return self.began_at + self.took
 
 
 class Lateness:

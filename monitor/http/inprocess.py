@@ -3,7 +3,6 @@
 What an app sends is taken whole before the answer begins; deadlines, limits and everything above are as over the network.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -23,15 +22,6 @@ class InProcess:
 
     def __init__(self, apps: Mapping[str, ASGIApp]) -> None:
         self._apps = {name: httpx.ASGITransport(app) for name, app in apps.items()}
-        self._down: dict[str, str] = {}
-
-    def take_down(self, host: str, kind: str = "connect") -> None:
-        """From now on a host is Unreachable in this way; `timeout` never answers at all."""
-        self._down[host] = kind
-
-    def bring_up(self, host: str) -> None:
-        """The host answers again."""
-        self._down.pop(host, None)
 
     @asynccontextmanager
     async def open(self, request: Request, watch: Stopwatch) -> AsyncIterator[Reply]:
@@ -45,10 +35,6 @@ class InProcess:
         if place is None:
             raise Unreachable(f"{asked.url.host} cannot be resolved: it is not in this process", kind="dns")
         watch.begin("processing")
-        if (kind := self._down.get(place)) == "timeout":
-            await asyncio.Event().wait()
-        elif kind is not None:
-            raise Unreachable(f"taken down ({place})", kind=kind, phases=watch.stop())
         response = await self._apps[place].handle_async_request(asked)
         body = b"".join([piece async for piece in cast("httpx.AsyncByteStream", response.stream)])
 

@@ -100,7 +100,7 @@ class Proxies:
         self._exempt = exempt.lower().replace(",", " ").split()
 
     def proxy_of(self, url: str) -> str | None:
-        """The proxy for a URL, or None for a direct connection, or for what is no URL."""
+        """The proxy for a URL, or None for a direct connection, or for what is not a URL."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
@@ -120,12 +120,14 @@ def _exempts(entry: str, host: str, port: int) -> bool:
     """Whether one entry of NO_PROXY covers a host: `*`, a name and all below it, an address, a network; maybe a port."""
     if entry == "*":
         return True
+    ported = re.fullmatch(r"(\[[^\]]*\]|[^:]+):([0-9]+)", entry)  # the colons of a bare IPv6 address lead to no port
+    name, wanted = ported.groups() if ported is not None else (entry, "")
+    if wanted not in ("", str(port)):
+        return False
     if parse_address(host) is not None:
         try:
-            return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
+            return ipaddress.ip_address(host) in ipaddress.ip_network(name.strip("[]"), strict=False)
         except ValueError:
             return False
-    ported = re.fullmatch(r"([^:]+):([0-9]+)", entry)
-    name, wanted = ported.groups() if ported is not None else (entry, "")
     name = name.removeprefix("*").lstrip(".")
-    return wanted in ("", str(port)) and (host == name or host.endswith(f".{name}"))
+    return host == name or host.endswith(f".{name}")

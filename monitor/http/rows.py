@@ -10,6 +10,7 @@ from ijson import JSONError, ObjectBuilder
 from ijson.backends import yajl2_c
 
 from monitor.core.model import Scalar
+from monitor.http.answer import Answer
 from monitor.ports import Garbled
 
 ROW_LIMIT = 1024 * 1024
@@ -33,7 +34,7 @@ class JsonRows:
     """Reads one JSON object piece by piece and hands each element of the list at `path` to `take`.
 
     `form` says what stood at the path: list, null, other, missing. `beside` holds the scalars that stand next to it. `oversized`
-    counts the rows that were dropped. Every method raises Garbled where the text is no JSON, or repeats a name that leads to
+    counts the rows that were dropped. Every method raises Garbled where the text is not JSON, or repeats a name that leads to
     the rows or stands in one: what is read out of two fields of one name is unpredictable
     (https://www.rfc-editor.org/rfc/rfc8259#section-4).
     """
@@ -68,11 +69,23 @@ class JsonRows:
         """The text is at its end."""
         self._parse(self._parser.close)
 
+    def end(self, answer: Answer, who: str) -> None:
+        """The answer of `who` is at its end, or was cut off by us. Raises Garbled where it was not read whole, or is not JSON."""
+        if answer.cut_off:
+            return
+        if answer.flaw is not None:
+            raise Garbled(f"{who} answers with {answer.flaw}", status=answer.status, evidence=answer.trail)
+        try:
+            self.close()
+        except Garbled:
+            what = f"status {answer.status} with {answer.size} bytes of {answer.media_type or 'no content type'}"
+            raise Garbled(f"{what}, which is not valid JSON", status=answer.status, evidence=answer.trail) from None
+
     def _parse(self, parse: Callable[..., object], *piece: bytes) -> None:
         try:
             parse(*piece)
         except (JSONError, ValueError, ArithmeticError):
-            raise Garbled("the answer is no JSON") from None  # the parser's words quote the text
+            raise Garbled("the answer is not valid JSON") from None  # the parser's words quote the text
 
     def _refuse_endless_number(self, piece: bytes) -> None:
         """CPython turns 4300 digits into a number and no more, which the parser, written in C, does not survive.

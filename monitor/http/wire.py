@@ -74,15 +74,22 @@ class Network:
             raise self._translate(error, request, watch) from None
 
     def dial(self, url: str) -> tuple[str | None, ssl.SSLContext]:
-        """How a WebSocket is connected to: its proxy, and whom to trust. Raises Unreachable for an address that is never asked."""
+        """How a WebSocket is connected to: its proxy, and whom to trust. Names are not resolved here.
+
+        Raises Unreachable for an address that is never asked, and for what is not a URL.
+        """
         bare = url.replace("ws", "http", 1)  # ws: as http:, wss: as https:
-        self._refuse_link_local(httpx.URL(bare).host)
+        try:
+            host = httpx.URL(bare).host
+        except httpx.InvalidURL:
+            raise Unreachable("not a WebSocket URL", kind="protocol") from None
+        self._refuse_link_local(host)
         return self._proxies.proxy_of(bare), self._trust
 
     async def _send(self, request: Request, url: httpx.URL, watch: Stopwatch, stack: AsyncExitStack) -> httpx.Response:
         port = url.port or _PORTS.get(url.scheme, 0)
         if not url.host or not 0 < port < _PORT_END:
-            raise Unreachable(f"not an http or https URL ({request.place})", kind="protocol")
+            raise Unreachable(f"not an http or https URL ({request.place})", kind="denied")
         self._refuse_link_local(url.host)
         proxy = self._proxies.proxy_for(url.scheme, url.host, port)
         if proxy is not None:
@@ -163,7 +170,7 @@ class Network:
             said = self._redactor.show(str(error), 160)
             raise ours(f"refuses the connection to {request.place} ({said})") from None
         except httpx.InvalidURL:
-            raise ours(f"for {request.place} is no URL") from None
+            raise ours(f"for {request.place} is not a URL") from None
         except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
             if shortage(error) or (watch.proxy is None and url.scheme == "https"):
                 raise
@@ -254,7 +261,7 @@ class _Tracer:
             if self._room is not None:
                 self._room -= len(piece)
                 if self._room < 0:
-                    raise Unreachable(f"headers without an end ({self._place})", kind="protocol")
+                    raise Unreachable(f"the response headers are longer than 256 KiB ({self._place})", kind="protocol")
             return piece
 
         stream.read = counted
@@ -273,7 +280,7 @@ def innermost(error: BaseException) -> str:
     match error:
         case ssl.SSLCertVerificationError():
             return error.verify_message
-        case ssl.SSLError():  # its number is none of the system's
+        case ssl.SSLError():  # its number is not one of the system's
             reason = getattr(error, "reason", None) or error.strerror or ""
             return reason.replace("_", " ").lower()
         case TimeoutError():  # `_translate` says so

@@ -6,18 +6,17 @@ attributes on one route and in fields of their own on the other.
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from enum import Enum, auto
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from monitor.core.canary import NONCE_ENTRY
-from monitor.core.model import TraceId
+from monitor.core.model import Seconds, TraceId
 from monitor.core.secret import SecretKind, describe_secret
-from monitor.core.trace import SpanFact
-from monitor.otlp.planted import Planted
-from monitor.ports import Garbled
-from monitor.redaction import LONGEST_FIELD, MASK, Redactor, base64_of, clamp
+from monitor.core.trace import Route, SpanFact
+from monitor.otlp.content import Held, Planted, Proof, held_in
+from monitor.ports import Garbled, TooManyRows
+from monitor.redaction import LONGEST_FIELD, MASK, Redactor, clamp
 
 # The attributes by which our own spans are asked for, where a window holds more spans than can be read. The warehouse takes an
 # unknown query parameter as a filter on an attribute: https://www.traceloop.com/docs/api-reference/warehouse/get_spans.
@@ -37,6 +36,9 @@ SPAN_TYPE = "tfy.span_type"
 ROOT_TYPES = ("ChatCompletion", "Completion", "Embedding", "Rerank")
 """Of the root span of a request to a model: https://www.truefoundry.com/docs/ai-gateway/fetch-request-logs-span-attributes."""
 
+LOOK_BYTES = 8 * 1024 * 1024
+"""So much is read in one look at most, all its pages together."""
+
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _EVENTS = ("events", "span_events")  # an older convention puts content there, as attributes of events
 _CONTENT_FIELDS = ("input", "output", "prompts", "completions")
@@ -49,7 +51,7 @@ _CONTENT = re.compile(
     r"|(input|output)\.value"
 )
 # The canary's own metadata carries the nonce by design: `tfy.request.metadata`, LiteLLM's `metadata.requester_metadata`.
-_METADATA = re.compile(r"(.*[._-])?(requester_)?metadata([._-].*)?", re.IGNORECASE)
+_METADATA = re.compile(r"(^|[._-])metadata([._-]|\Z)", re.IGNORECASE)
 _CREDENTIAL_NAME = re.compile(
     r"(^|[._-])(authorization|api[_-]?key|private[_-]?key|secret|password|(set-)?cookie"
     r"|(access|auth|id|refresh|session|bearer|api)[_-]?token)$",
@@ -72,7 +74,7 @@ _USAGE = {
 def identify(row: object, store: str) -> tuple[TraceId, str]:
     """The ids of a row of a store. Raises Garbled: a row without them is of a shape that nothing can be concluded from."""
     if not isinstance(row, Mapping):
-        raise Garbled(f"a row of {store}'s answer is no object")
+        raise Garbled(f"a row of {store}'s answer is not an object")
     ids = [str(row.get(name) or "").lower() for name in ("trace_id", "span_id")]
     if not all(map(_ID.fullmatch, ids)):
         raise Garbled(f"a row of {store}'s answer has no usable trace_id and span_id")
@@ -86,9 +88,7 @@ def mentions(row: object, nonce: str) -> bool:
 
 def names_nonce(row: Mapping[str, Any], nonce: str) -> bool:
     """Whether a nonce stands in the metadata of a row: other traces may quote ours, an evaluator's for one."""
-    return any(
-        nonce in text for name, text in _mapping(row.get("span_attributes")).items() if _METADATA.fullmatch(name)
-    )
+    return any(nonce in text for name, text in _mapping(row.get("span_attributes")).items() if _METADATA.search(name))
 
 
 def read_row(
@@ -102,11 +102,11 @@ def read_row(
     Garbled also for a parent of another form: whether such a one is missing cannot be told.
     """
     if not isinstance(row, Mapping):
-        raise Garbled(f"a row of {store}'s answer is no object")
+        raise Garbled(f"a row of {store}'s answer is not an object")
     trace_id, span_id = identify(row, store)
     parent = row.get("parent_span_id") or ""
     if not isinstance(parent, str) or (parent and not _ID.fullmatch(parent.lower())):
-        raise Garbled(f"a row of {store}'s answer has a parent_span_id of no known form")
+        raise Garbled(f"a row of {store}'s answer has a parent_span_id of an unknown form")
 
     def shown(text: str) -> str:  # foreign, like everything in a row
         return clamp(redactor.redact(text), 100)
@@ -123,7 +123,7 @@ def read_row(
     content = {
         shown(name)
         for name, value in (*everywhere, *_fields(row))
-        if not _METADATA.fullmatch(name) and proof.is_in(name, value)
+        if not _METADATA.search(name) and proof.is_in(name, value)
     }
     planted = Planted(decoy)
     decoys = {shown(name) for name, value in (*everywhere, *_fields(row)) if planted.is_in(value)}
@@ -162,18 +162,59 @@ def read_row(
     )
 
 
-def describe_metadata(attributes: Mapping[str, Any]) -> str | None:
-    """How the metadata of a canary's request come among a span's attributes: object, text, flat; None where they do not."""
-    value = attributes.get(CANARY_METADATA)
-    if isinstance(value, Mapping):
-        return "object"
-    if value is not None:
-        return "text"
-    return "flat" if any(str(name).startswith(f"{CANARY_METADATA}.") for name in attributes) else None
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class SpanReader:
+    """Reads rows with what is known of the canary whose trace is looked for.
+
+    `texts_of` a nonce is what its canary asked and was answered, `decoy_of` it what was planted.
+    """
+
+    redactor: Redactor
+    _: KW_ONLY
+    texts_of: Callable[[str], Sequence[str]] = lambda _: ()
+    decoy_of: Callable[[str], str] = lambda _: ""
+
+    def fact(self, row: object, store: str, nonce: str | None) -> SpanFact:
+        """The facts of one span. Raises Garbled as `read_row` does."""
+        texts = self.texts_of(nonce) if nonce is not None else ()
+        decoy = self.decoy_of(nonce) if nonce is not None else ""
+        return read_row(row, store, nonce=nonce, redactor=self.redactor, texts=texts, decoy=decoy)
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """How far one read has come, all its pages together. `total`: rows of the window, where that is said."""
+
+    nonce: str | None
+    ends: Seconds
+    bytes: int = 0
+    rows: int = 0
+    total: int | None = None
+    named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
+
+    def left(self, now: Seconds) -> tuple[Seconds, int]:
+        """The seconds and the bytes that the next page may take. Raises TooManyRows where nothing is left."""
+        if self.ends <= now or self.bytes >= LOOK_BYTES:
+            raise self.crowded()
+        return self.ends - now, LOOK_BYTES - self.bytes
+
+    def crowded(self) -> TooManyRows:
+        """There is more than one look may read."""
+        of, limit = f" of {self.total}" if self.total is not None else "", "the limit of one look"
+        limit = limit if self.bytes >= LOOK_BYTES else "all that the time of one look allows"
+        return TooManyRows(
+            f"too many spans to read: {self.rows}{of} rows read ({self.bytes / 2**20:.1f} MiB, {limit})",
+            evidence={"rows_seen": self.rows, "rows": self.total, "bytes_read": self.bytes},
+        )
+
+
+def distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
+    """One of each: retries and page borders show a span twice."""
+    return tuple({span.span_id: span for span in spans}.values())
 
 
 def _fields(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The fields of a row besides its attributes; of events what is no attribute either."""
+    """The fields of a row besides its attributes; of events what is not an attribute, too."""
     for name, value in row.items():
         if name in _EVENTS and isinstance(value, list):
             plain = [
@@ -221,113 +262,59 @@ def _count(text: str | None) -> int | None:
         return None
 
 
-# --- is what we asked, or what we were answered, in a value? ---------------------------------------------------------
-#
-# A name alone proves nothing: a store derives, masks and empties values. The canary's nonce and prompt are our own, its answer is
-# known while the process lives. Each is looked for in whole and in parts, as it stands, inside JSON, percent-encoded, in
-# hexadecimal and in base64.
-
-_PART = 16  # any 31 characters in a row hold one such part, cut at every sixteenth
-_MOST_PARTS = 16  # from the beginning of a text, and as many from its end
-_LONGEST_VALUE = 100_000  # characters of a value, at either end
-_DEEPEST = 8  # objects in objects
-_ONE_WORD = re.compile(r"[!-~]+")  # such as a model's name: it may stand anywhere
-_BLANKS = re.compile(r"\s+")
-_DESCRIBES = re.compile(
-    "role|(finish|stop)_reason|model|type|object|id|index|name|created|status|usage|refusal|annotations"
-)
-_ROLES = re.compile("system|developer|user|assistant|tool|function|model|ai|human", re.IGNORECASE)
-_REDACTED = re.compile(
-    r"\W*|x{3,}|[\W_]*(none|null|hidden|sensitive|secret|omitted|excluded|n/a)( value| content| data)?[\W_]*"
-    r"|.{0,40}(redact|mask|filter|scrub|remov|obfuscat|suppress|withheld).{0,40}",
-    re.IGNORECASE,
-)
+# --- for `doctor`: what a read shows besides the facts, and nothing of the values
 
 
-class Proof:
-    """What proves that a value holds the content of one canary. `mine` is how its metadata, which carry the nonce, name it."""
-
-    def __init__(self, nonce: str | None, texts: Sequence[str] = (), *, mine: str) -> None:
-        parts = [part for text in texts for part in _parts(text)]
-        if nonce:
-            parts += {nonce, nonce[:_PART]}  # also cut off; its end alone is a number like others
-        self._folded = frozenset(form.lower() for part in parts for form in _readable(part))
-        self._encoded = frozenset(form for part in parts for form in base64_of(part) if len(form) >= _PART // 2)
-        between = r"(?:[\W_]|%[0-9a-f]{2}|\\u[0-9a-f]{4}){1,16}"
-        self._mine = re.compile(f"{mine}{between}{re.escape(nonce[:_PART])}[0-9a-f]*", re.IGNORECASE) if nonce else None
-
-    def is_in(self, name: str, value: str) -> bool:
-        """Whether a value holds it, besides the entry of the metadata that the nonce stands in by design."""
-        if len(value) > 2 * _LONGEST_VALUE:
-            value = f"{value[:_LONGEST_VALUE]} {value[-_LONGEST_VALUE:]}"
-        text = f"{name}={value}"
-        if self._mine is not None:
-            text = self._mine.sub("", text)
-        folded = _BLANKS.sub(" ", text.lower())
-        return any(form in folded for form in self._folded) or any(form in text for form in self._encoded)
+PREFIXES = ("gen_ai.", "llm.", "tfy.")
+"""How the attributes of a gateway's spans may be named."""
 
 
-def _parts(text: str) -> Iterator[str]:
-    """The parts of a text that stand for it. None of a text as short as "pong"."""
-    plain = _BLANKS.sub(" ", text.encode(errors="ignore").decode()).strip()
-    if len(plain) < _PART:
-        return
-    starts = [*range(0, len(plain) - _PART + 1, _PART), len(plain) - _PART]
-    if len(starts) > 2 * _MOST_PARTS:
-        starts = starts[:_MOST_PARTS] + starts[-_MOST_PARTS:]
-    for start in starts:
-        part = plain[start : start + _PART]
-        if not _ONE_WORD.fullmatch(part) and len({letter for letter in part if letter.isalnum()}) >= _PART // 3:
-            yield part
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadShape:
+    """One read: by which route, for which trace (None: all of a window), which it showed, and how their attributes are named.
+
+    `prefixes` are those of `gen_ai.`, `llm.`, `tfy.` that occur; `metadata` is how the request's metadata come (text, object,
+    flat); `understood`: there were rows, or it said that there are none.
+    """
+
+    route: Route
+    understood: bool
+    asked: TraceId | None = None
+    traces: frozenset[TraceId] = frozenset()
+    prefixes: frozenset[str] = frozenset()
+    metadata: str | None = None
 
 
-def _readable(part: str) -> Iterator[str]:
-    """What is the same in capitals and small letters."""
-    once = json.dumps(part)[1:-1]
-    yield from (part, once, json.dumps(once)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1])
-    yield from (quote(part), quote(part, safe=""), quote_plus(part), part.encode().hex())
+def shape_of(
+    route: Route,
+    asked: str | None,
+    shown: Iterable[tuple[object, object]] | None,
+    ours: frozenset[TraceId],
+    *,
+    filtered: bool,
+) -> ReadShape:
+    """The shape of a read that has `shown` rows of these traces with these attributes; None where it cannot be told whether any.
+
+    `filtered`: whether it is honoured is not known, so that its silence says nothing. Of the traces only `ours` are looked at.
+    """
+    mine = [(TraceId(trace), given) for trace, given in shown or () if isinstance(trace, str) and trace in ours]
+    attributes = [given for _, given in mine if isinstance(given, Mapping)]
+    names = {str(name) for each in attributes for name in each}
+    return ReadShape(
+        route=route,
+        understood=shown is not None and not (filtered and not mine),
+        asked=TraceId(asked) if asked else None,
+        traces=frozenset(trace for trace, _ in mine),
+        prefixes=frozenset(prefix for prefix in PREFIXES if any(name.startswith(prefix) for name in names)),
+        metadata=next((form for each in attributes if (form := describe_metadata(each))), None),
+    )
 
 
-class Held(Enum):
-    """What the value of an attribute that is named like content holds."""
-
-    NOTHING = auto()  # empty, or only what describes content: a role, a model, why it ended
-    REDACTED = auto()  # a mark that stands for content
-    SOMETHING = auto()  # what it is, is not known
-
-
-def held_in(value: object, models: Collection[str]) -> Held:
-    """Judge a value; `models` are the names by which the trace's model goes."""
-    texts = [text for text in _texts(value, 0) if not _ROLES.fullmatch(text) and text not in models]
-    if not texts:
-        return Held.NOTHING
-    return Held.REDACTED if all(map(_REDACTED.fullmatch, texts)) else Held.SOMETHING
-
-
-def _texts(value: object, depth: int) -> Iterator[str]:
-    """The texts inside a value, also inside of JSON that stands in a text, those apart that only describe others."""
-    if isinstance(value, str):
-        inner = _json_in(value) if depth < _DEEPEST else value
-        if not isinstance(inner, str):
-            yield from _texts(inner, depth + 1)
-        elif (text := inner.strip()) not in ("", "null"):
-            yield text
-    elif depth >= _DEEPEST:
-        yield "what is nested deeper is not read"
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            if not _DESCRIBES.fullmatch(str(name).rpartition(".")[2]):
-                yield from _texts(inner, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner, depth + 1)
-
-
-def _json_in(text: str) -> object:
-    """What a text of JSON says; any other text as it is."""
-    if text.lstrip()[:1] not in ("{", "[", '"'):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+def describe_metadata(attributes: Mapping[str, Any]) -> str | None:
+    """How the metadata of a canary's request come among a span's attributes: object, text, flat; None where they do not."""
+    value = attributes.get(CANARY_METADATA)
+    if isinstance(value, Mapping):
+        return "object"
+    if value is not None:
+        return "text"
+    return "flat" if any(str(name).startswith(f"{CANARY_METADATA}.") for name in attributes) else None

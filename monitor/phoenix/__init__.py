@@ -4,7 +4,6 @@ Read with care: a path that Phoenix does not have is answered 200 with its web p
 trace that is not there with 200 and an empty list.
 """
 
-from monitor.phoenix.read import PhoenixReader
-from monitor.phoenix.shapes import describe_read
+from monitor.phoenix.read import PhoenixReader, describe_read
 
 __all__ = ["PhoenixReader", "describe_read"]

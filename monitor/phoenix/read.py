@@ -5,72 +5,63 @@ prompt and an answer in it. A read ends when it has read `LOOK_BYTES` or its tim
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from monitor.core.model import Instant, Seconds, Service, TraceId
-from monitor.core.trace import Narrowing, SpanFact
-from monitor.http import Answer, Http, JsonRows
-from monitor.otlp import CANARY_NONCE, MARKER, ROOT_TYPES, SPAN_TYPE, identify, mentions, names_nonce, read_row
-from monitor.ports import Clock, Garbled, NotYetThere, TooManyRows
-from monitor.redaction import Redactor
+from monitor.core.trace import Narrowing, Route, SpanFact
+from monitor.http import Answer, Exchange, Http, JsonRows
+from monitor.otlp import (
+    CANARY_NONCE,
+    LOOK_BYTES,
+    MARKER,
+    ROOT_TYPES,
+    SPAN_TYPE,
+    Progress,
+    ReadShape,
+    SpanReader,
+    distinct,
+    identify,
+    mentions,
+    names_nonce,
+    shape_of,
+)
+from monitor.ports import Clock, Garbled, NotYetThere, PortError, TooManyRows, Unreachable
 
 STORE = "Phoenix"
 PAGE = 100
 """Rows of a page, which is also what Phoenix sends when nobody asks for a number; the newest come first."""
-
-LOOK_BYTES = 8 * 1024 * 1024
-"""So much is read in one look at most, all its pages together."""
 
 Row = Mapping[str, Any]
 Query = Mapping[str, str]
 
 
 @dataclass(slots=True, kw_only=True)
-class _Look:
-    """One look: how long it may take, and what it has read so far."""
-
-    nonce: str | None
-    ends: Seconds
-    bytes: int = 0
-    rows: int = 0
+class _Pages(Progress):
+    spans: int = 0  # different ones: at the border of pages some are shown twice
     found: list[SpanFact] = field(default_factory=list)
-    named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
-
-    def crowded(self) -> TooManyRows:
-        """There is more than a look may read."""
-        read = f"{self.rows} rows of the window seen in {self.bytes / 2**20:.1f} MiB"
-        return TooManyRows(
-            f"the project is too busy for this route: {read}",
-            evidence={"rows_seen": self.rows, "bytes_read": self.bytes},
-        )
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class PhoenixReader:
-    """Implements `monitor.ports.TraceBackend`. `key` None: Phoenix runs without authentication, and none is sent.
-
-    `texts_of` a nonce is what its canary asked and was answered, `decoy_of` it what was planted.
-    """
+    """Implements `monitor.ports.TraceBackend`. `key` None: Phoenix runs without authentication, and none is sent."""
 
     http: Http
     url: str
     project: str
     key: Callable[[], str] | None
     _: KW_ONLY
-    redactor: Redactor
+    spans: SpanReader
     clock: Clock
-    texts_of: Callable[[str], Sequence[str]] = lambda _: ()
-    decoy_of: Callable[[str], str] = lambda _: ""
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The spans of a trace; empty: not there (yet). Raises any PortError; a 401 means the key."""
-        return await self._by_id(_Look(nonce=nonce, ends=self.clock.monotonic() + timeout), trace_id)
+        return await self._by_id(_Pages(nonce=nonce, ends=self.clock.monotonic() + timeout), trace_id)
 
     async def try_key(self, *, timeout: Seconds) -> None:
         """Ask for one row, whichever that is; a project that is not there yet has been asked for too. Raises any PortError."""
@@ -95,7 +86,7 @@ class PhoenixReader:
         By nonce: the whole trace that the nonce is in. Raises any PortError; Garbled also where the narrowing is not honoured,
         TooManyRows where not every row of the window could be read.
         """
-        look = _Look(nonce=nonce, ends=self.clock.monotonic() + timeout)
+        look = _Pages(nonce=nonce, ends=self.clock.monotonic() + timeout)
         if narrowing is Narrowing.TRACE_ID and trace_id is not None:
             return await self._by_id(look, trace_id)
         narrowed, passes = _narrowed(narrowing, trace_id, nonce, span_name)
@@ -112,14 +103,14 @@ class PhoenixReader:
 
     async def count_traces(self, *, since: Instant, until: Instant, timeout: Seconds) -> int:
         """By the type of the root span. Phoenix counts nothing, so the rows are read; TooManyRows where that is more than a look."""
-        look = _Look(nonce=None, ends=self.clock.monotonic() + timeout)
+        look = _Pages(nonce=None, ends=self.clock.monotonic() + timeout)
         window = {"start_time": _moment(since), "end_time": _moment(until)}
         for kind in ROOT_TYPES:
             passes = partial(_is_of, kind)
             await self._read(look, {**window, **_attribute(SPAN_TYPE, kind)}, passes, lambda _: False)
-        return look.rows
+        return look.spans
 
-    async def _by_id(self, look: _Look, trace_id: TraceId) -> tuple[SpanFact, ...]:
+    async def _by_id(self, look: _Pages, trace_id: TraceId) -> tuple[SpanFact, ...]:
         wanted = trace_id.lower()
         look.found = []
 
@@ -129,26 +120,32 @@ class PhoenixReader:
         return await self._read(look, {"trace_id": wanted}, is_asked_for, is_asked_for)
 
     async def _read(
-        self, look: _Look, query: Query, passes: Callable[[Row], bool], wanted: Callable[[Row], bool]
+        self, look: _Pages, query: Query, passes: Callable[[Row], bool], wanted: Callable[[Row], bool]
     ) -> tuple[SpanFact, ...]:
         """The rows that are wanted, of all pages. `passes`: which rows the query lets pass, where it is honoured."""
         known: set[tuple[TraceId, str]] = set()
         cursor: str | None = None
         while True:
             before = len(known), len(look.found)
-            answer, cursor = await self._page(look, query, cursor, known, passes, wanted)
+            try:
+                answer, cursor = await self._page(look, query, cursor, known, passes, wanted)
+            except PortError:
+                # Presence is proven by what was shown, whatever came after it. The root comes last: before it, more may come.
+                if any(not span.parent_id for span in look.found):
+                    return distinct(look.found)
+                raise
             has_root = any(not span.parent_id for span in look.found)
             if answer.cut_off and not has_root:
                 raise look.crowded()
             # The spans of a trace lie close together, so the first page without more of them is the last.
             if answer.cut_off or cursor is None or (look.found and len(look.found) == before[1]):
-                return _distinct(look.found)
+                return distinct(look.found)
             if len(known) == before[0]:
                 raise Garbled("Phoenix shows the same page again and again")
 
     async def _page(
         self,
-        look: _Look,
+        look: _Pages,
         query: Query,
         cursor: str | None,
         known: set[tuple[TraceId, str]],
@@ -164,20 +161,20 @@ class PhoenixReader:
             if not passes(row):
                 raise Garbled("Phoenix shows rows that were not asked for: it does not honour the filter")
             if ids not in known and wanted(row):
-                texts = self.texts_of(look.nonce) if look.nonce is not None else ()
-                decoy = self.decoy_of(look.nonce) if look.nonce is not None else ""
-                look.found.append(
-                    read_row(row, STORE, nonce=look.nonce, redactor=self.redactor, texts=texts, decoy=decoy)
-                )
+                look.found.append(self.spans.fact(row, STORE, look.nonce))
                 if look.nonce is not None and look.named_in_metadata is None and names_nonce(row, look.nonce):
                     look.named_in_metadata = ids[0]
+            look.spans += ids not in known
             known.add(ids)
 
         asked = {**query, "limit": str(PAGE), **({"cursor": cursor} if cursor is not None else {})}
-        left, limit = look.ends - self.clock.monotonic(), LOOK_BYTES - look.bytes
-        if limit <= 0:
-            raise look.crowded()
-        answer, rows = await self._ask(asked, take, timeout=left, limit=limit)
+        left, limit = look.left(self.clock.monotonic())
+        try:
+            answer, rows = await self._ask(asked, take, timeout=left, limit=limit)
+        except Unreachable as error:
+            if error.kind == "timeout" and look.bytes:  # pages were answered: their number is what takes the time
+                raise look.crowded() from None
+            raise
         look.bytes += answer.size
         if rows.oversized and not look.found:
             raise TooManyRows("Phoenix shows rows that are too large to be read")
@@ -187,7 +184,7 @@ class PhoenixReader:
     async def _ask(
         self, query: Query, take: Callable[[object], None], *, timeout: Seconds, limit: int
     ) -> tuple[Answer, JsonRows]:
-        """Read rows while they arrive. Raises any PortError where the answer is no list of rows."""
+        """Read rows while they arrive. Raises any PortError where the answer is not a list of rows."""
         rows = JsonRows(("data",), take)
 
         def feed(piece: bytes) -> None:
@@ -206,29 +203,17 @@ class PhoenixReader:
             what = f"Phoenix has no project `{self.project}` (yet): it is created by its first span"
             raise NotYetThere(what)
         if answer.status != HTTPStatus.OK:
-            raise answer.as_error("Phoenix answers", self.redactor, self.clock.now())
-        if not answer.cut_off:
-            _end(rows, answer)
+            raise answer.as_error("Phoenix answers", self.spans.redactor, self.clock.now())
+        rows.end(answer, "Phoenix")
+        if rows.form != "list" and not answer.cut_off:
+            raise Garbled("Phoenix's answer has no list of spans", status=answer.status, evidence=answer.trail)
         return answer, rows
-
-
-def _end(rows: JsonRows, answer: Answer) -> None:
-    """The answer is at its end. Raises Garbled where it is no list of rows."""
-    if answer.flaw is not None:
-        raise Garbled(f"Phoenix answers with {answer.flaw}", status=answer.status, evidence=answer.trail)
-    try:
-        rows.close()
-    except Garbled:
-        what = f"status {answer.status} with {answer.size} bytes of {answer.media_type or 'no content type'}"
-        raise Garbled(f"{what}, which are no JSON", status=answer.status, evidence=answer.trail) from None
-    if rows.form != "list":
-        raise Garbled("Phoenix's answer has no list of spans", status=answer.status, evidence=answer.trail)
 
 
 def as_row(given: object) -> Row:
     """A row of Phoenix in the form in which `monitor.otlp` reads rows. It shows no resource, and values keep their types."""
     if not isinstance(given, Mapping):
-        raise Garbled("a row of Phoenix's answer is no object")
+        raise Garbled("a row of Phoenix's answer is not an object")
     context = given.get("context")
     ids = context if isinstance(context, Mapping) else {}
     return {
@@ -282,6 +267,20 @@ def _milliseconds(stamp: object) -> int | None:
         return None
 
 
-def _distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
-    """One of each: retries show a span twice."""
-    return tuple({span.span_id: span for span in spans}.values())
+def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | None:
+    """The shape of a read; of the traces only those of `ours` are looked at. None: it was not a read, or had no answer."""
+    url = urlsplit(exchange.request.url)
+    if exchange.answer is None or not (url.path.endswith("/spans") and "/v1/projects/" in url.path):
+        return None
+    query = parse_qs(url.query)
+    try:
+        body = exchange.answer.json() if exchange.answer.status == HTTPStatus.OK else None
+    except Garbled:
+        body = None
+    data = body.get("data") if isinstance(body, Mapping) else None
+    shown = None
+    if isinstance(data, list):
+        rows = [row for row in data if isinstance(row, Mapping) and isinstance(row.get("context"), Mapping)]
+        shown = [(row["context"].get("trace_id"), row.get("attributes")) for row in rows]
+    asked = query.get("trace_id", [None])[0]
+    return shape_of(Route.WAREHOUSE, asked, shown, ours, filtered=bool({"attribute", "name"} & query.keys()))

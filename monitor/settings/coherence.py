@@ -81,17 +81,11 @@ def _phoenix(phoenix: Phoenix, expected: Expected, at: KeyPath) -> Iterator[Comp
         if name.lower() == PROJECT and known:
             what = "is not `phoenix.project`, which is the project that is read; set that, and leave this header out"
             yield (*at, "expected", "headers", name), what
-    if expected.protocol == "http" and expected.encoding == "json" and is_phoenix_itself(expected.endpoint, phoenix):
+    if expected.protocol == "http" and expected.encoding == "json" and phoenix.takes(expected.endpoint):
         what = (
             "is json, and Phoenix takes protobuf only (it answers 415); allowed: proto, or the endpoint of a Collector"
         )
         yield (*at, "expected", "encoding"), what
-
-
-def is_phoenix_itself(endpoint: str, phoenix: Phoenix) -> bool:
-    """Whether an endpoint is at Phoenix's own address, rather than a Collector's before it."""
-    own = (urlsplit(address.normal_url(each)).netloc for each in (phoenix.url, phoenix.endpoint))
-    return urlsplit(address.normal_url(endpoint)).netloc in own
 
 
 def _buttons(settings: Settings) -> Iterator[Complaint]:
@@ -202,8 +196,8 @@ def doubts(settings: Settings, *, with_secrets: bool) -> Iterator[str]:
 def _doubts_of_targets(settings: Settings) -> Iterator[str]:
     slack = settings.alerting.slack
     for name, target in settings.targets.items():
-        if target.expected.protocol == "grpc" and target.checks.control.enabled:
-            yield f"targets.{name}: expected.protocol is grpc, but test spans are sent by HTTP: `control` does not test gRPC"
+        if target.expected.protocol == "grpc":
+            yield f"targets.{name}: expected.protocol is grpc, but test spans are sent by HTTP, so `control` is off"
         if target.expected.protocol == "http" and not urlsplit(target.expected.endpoint).path.strip("/"):
             called = target.backend.traits.name
             what = f"has no path, and the gateway appends none: {called} accepts spans at /v1/traces"
@@ -232,7 +226,7 @@ def _doubts_of_volume(name: str, target: Target) -> Iterator[str]:
 
 def _doubts_of_grpc(name: str, phoenix: Phoenix, expected: Expected) -> Iterator[str]:
     """https://github.com/Arize-ai/phoenix, `server/grpc_server.py`: a port of its own, and no look at headers for the project."""
-    if is_phoenix_itself(expected.endpoint, phoenix):
+    if phoenix.takes(expected.endpoint):
         what = "is where Phoenix takes HTTP; it takes gRPC at a port of its own, 4317 unless it is set otherwise"
         yield f"targets.{name}.expected.endpoint {what}"
     if phoenix.project != Phoenix.model_fields["project"].default:

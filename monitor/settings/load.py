@@ -15,7 +15,7 @@ from monitor.settings.layer import Places, derivation, read_layer
 from monitor.settings.model import Settings, build
 from monitor.settings.problem import ConfigError, KeyPath, Problem, Reading, did_you_mean
 from monitor.settings.schema import TWIN, Kind, setting_at
-from monitor.settings.secret import MASK, PLACEHOLDER, SHORTEST_MASKED
+from monitor.settings.secret import PLACEHOLDER, SHORTEST_MASKED, STARS
 from monitor.settings.sources import CONFIG, SECRETS_DIR, read_environment, read_secrets_dir, variable
 from monitor.settings.target import BACKENDS
 
@@ -217,8 +217,8 @@ def _without_secrets(problem: Problem, secrets: set[str]) -> Problem:
     if not secrets:
         return problem
     pattern = re.compile("|".join(map(re.escape, sorted(secrets, key=len, reverse=True))))
-    path = tuple(pattern.sub(MASK, part) if isinstance(part, str) else part for part in problem.path)
-    return replace(problem, path=path, what=pattern.sub(MASK, problem.what))
+    path = tuple(pattern.sub(STARS, part) if isinstance(part, str) else part for part in problem.path)
+    return replace(problem, path=path, what=pattern.sub(STARS, problem.what))
 
 
 def _line(problem: Problem) -> tuple[str, int]:
@@ -266,7 +266,7 @@ def _sentence(details: ErrorDetails, path: KeyPath, reading: Reading) -> str:
         return _missing(path, reading)
     if kind in {"literal_error", "enum"}:
         allowed = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ")
-        # Of a few short words the closest is often far away: what is not misspelt is no guess.
+        # Of a few short words the closest is often far away: what is not misspelt is not a guess.
         guess = did_you_mean(str(details["input"]), allowed.split(", "), cutoff=0.7)
         hint = f"did you mean `{guess}`? " if guess else ""
         return f"is not one of the words allowed here; {hint}allowed: {allowed}"

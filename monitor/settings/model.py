@@ -30,6 +30,7 @@ from monitor.settings.values import (
     Mark,
     Mention,
     Name,
+    Proxy,
     Section,
     Url,
     base_url,
@@ -37,7 +38,6 @@ from monitor.settings.values import (
     must,
     nothing,
     refusal,
-    url_problem,
     without,
     without_problem,
 )
@@ -300,19 +300,13 @@ class Server(Section):
     """A file with its key in PEM; null: it is in `tls_cert`."""
 
 
-Proxy = Annotated[
-    Name,
-    must(lambda url: url_problem(url, login=True) is None, "is not the URL of a proxy; allowed: http://host:port"),
-]
-
-
 class Http(Section):
     """How remote services are reached."""
 
     ca_file: PemFile | None = None
     """A file with certificates to trust in addition, in PEM; null: those of the system only."""
     proxy: Proxy | None = Field(default=None, repr=False)
-    """The proxy; null: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. Loopback never goes through a proxy."""
+    """The proxy; null: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; an empty text: none. Loopback never goes through one."""
     no_proxy: Name | None = None
     """Hosts that are reached without the proxy, separated by commas or blanks."""
     deny_link_local: bool = True

@@ -15,11 +15,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from monitor.core.model import Severity
+from monitor.core.model import TARGET_NAME, Severity
 from monitor.settings.model import Settings
 from monitor.settings.problem import KeyPath
 from monitor.settings.secret import HeaderSource, SecretSource
-from monitor.settings.target import TARGET_NAME, Target
+from monitor.settings.target import Target
 from monitor.settings.values import Derived, Mark, format_duration
 
 TWIN = "_file"

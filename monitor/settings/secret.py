@@ -15,7 +15,9 @@ from pydantic_core import CoreSchema, core_schema
 
 from monitor.settings.values import refusal, url_problem
 
-MASK = "********"
+STARS = "********"
+"""What stands for a secret where settings are shown."""
+
 SHORTEST_MASKED = 4
 """A shorter secret is masked where it stands, but not wherever its characters happen to be in a text."""
 
@@ -93,7 +95,7 @@ class SecretSource:
         return self._value
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({MASK if self.file is None else f'file={self.file}'})"
+        return f"{type(self).__name__}({STARS if self.file is None else f'file={self.file}'})"
 
     def __eq__(self, other: object) -> bool:
         """The same source: the same file, or without files the same value."""
@@ -120,7 +122,7 @@ class SecretSource:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        masked = core_schema.plain_serializer_function_ser_schema(lambda _: MASK)
+        masked = core_schema.plain_serializer_function_ser_schema(lambda _: STARS)
         return core_schema.no_info_plain_validator_function(cls._validate, serialization=masked)
 
     @classmethod

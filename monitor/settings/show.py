@@ -13,7 +13,7 @@ from monitor.settings.load import Loaded
 from monitor.settings.model import Settings
 from monitor.settings.problem import KeyPath
 from monitor.settings.schema import TWIN, Kind, Setting, all_secrets, walk
-from monitor.settings.secret import MASK, SHORTEST_MASKED, SecretSource
+from monitor.settings.secret import SHORTEST_MASKED, STARS, SecretSource
 from monitor.settings.target import BACKENDS
 from monitor.settings.values import Mark, format_duration
 
@@ -31,7 +31,7 @@ def show(loaded: Loaded) -> str:
     # Secrets that also stand where none belongs are masked there too.
     for secret in sorted({secret.get() for secret in all_secrets(loaded.settings)}, key=len, reverse=True):
         if len(secret) >= SHORTEST_MASKED:
-            text = text.replace(secret, MASK)
+            text = text.replace(secret, STARS)
     return text
 
 
@@ -83,6 +83,9 @@ def _why_off(path: KeyPath, settings: Settings) -> str | None:
             return "there is no control_plane" if settings.targets[TargetName(name)].control_plane is None else None
         case ("targets", str(name), "checks", "arrival", "enabled"):
             return None if settings.targets[TargetName(name)].checks.canary.enabled else "there is no canary"
+        case ("targets", str(name), "checks", "control", "enabled"):
+            by_grpc = settings.targets[TargetName(name)].expected.protocol == "grpc"
+            return "test spans are sent by HTTP, not by gRPC" if by_grpc else None
         case _:
             return None
 
@@ -91,7 +94,7 @@ def _flow(value: Any, setting: Setting) -> str:  # noqa: ANN401 - whatever a set
     """A value in one line."""
     match value:
         case SecretSource():
-            return f'"{MASK}"'
+            return f'"{STARS}"'
         case Mapping():
             return json.dumps(dict(value), ensure_ascii=False)
         case tuple():
@@ -101,7 +104,7 @@ def _flow(value: Any, setting: Setting) -> str:  # noqa: ANN401 - whatever a set
         case float() if setting.type is float and Mark.SHARE not in setting.marks:
             return format_duration(value)
         case str():
-            return _scalar(re.sub(r"(?<=://)[^/@]*(?=@)", MASK, value))
+            return _scalar(re.sub(r"(?<=://)[^/]*(?=@)", STARS, value))
         case _:
             return json.dumps(value, ensure_ascii=False, default=str)
 

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, cast
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from monitor.core import backend
+from monitor.core.address import normal_url
 from monitor.core.backend import BackendTraits
 from monitor.core.canary import DecoyKind
-from monitor.core.model import Severity
+from monitor.core.model import TARGET_NAME, Severity
 from monitor.settings.secret import HeaderSource, PhoenixKey, TraceloopKey, TrueFoundryToken
 from monitor.settings.values import (
     CONTROL_PLANE,
@@ -98,6 +100,10 @@ class Traceloop(Section):
     other_environments: Annotated[Frozen[Name, OtherEnvironment], Mark.DASHED] = Field(default_factory=nothing)
     """Other environments by slug, in which a misrouted trace is searched."""
 
+    def takes(self, endpoint: str) -> bool:
+        """Whether an endpoint is at its own address, rather than a Collector's before it."""
+        return _authority(endpoint) == _authority(self.url)
+
 
 PROJECT = "x-project-name"
 """The header by which a span's project is named to Phoenix, which otherwise stores it in the project `default`.
@@ -125,6 +131,15 @@ class Phoenix(Section):
     """The project that the traces arrive in: the exporter names it by the header x-project-name."""
     endpoint: Annotated[Url, Mark.ASKED_WITH_TOKEN, Derived("{phoenix.url}/v1/traces")]
     """Where it accepts spans by OTLP. Default: {phoenix.url}/v1/traces."""
+
+    def takes(self, endpoint: str) -> bool:
+        """Whether an endpoint is at its own address, rather than a Collector's before it."""
+        return _authority(endpoint) in (_authority(self.url), _authority(self.endpoint))
+
+
+def _authority(url: str) -> str:
+    """Host and port, of `host:port` too."""
+    return urlsplit(normal_url(url if "://" in url else f"https://{url}")).netloc
 
 
 class SpanFilter(Section):
@@ -271,7 +286,7 @@ class ControlCheck(Section):
     """Sends a test span to the expected endpoint and reads it back."""
 
     enabled: bool = True
-    """Whether test spans are sent."""
+    """Whether test spans are sent; they go by HTTP, so with `expected.protocol: grpc` none are."""
     every: Interval = 1800.0
     """How often a test span is sent."""
     every_while_failing: Interval = 120.0
@@ -361,8 +376,13 @@ class Target(Section):
     @field_validator("checks")
     @classmethod
     def _without_what_cannot_be_checked(cls, checks: Checks, info: ValidationInfo) -> Checks:
-        """Without canaries nothing arrives; without a control plane there is nobody to ask for `config` and `origin`."""
+        """Without canaries nothing arrives; without a control plane there is nobody to ask for `config` and `origin`.
+
+        Test spans are sent by HTTP: what an endpoint for gRPC makes of them says nothing about the exporter.
+        """
         off: tuple[str, ...] = () if checks.canary.enabled else ("arrival",)
+        if "expected" in info.data and info.data["expected"].protocol == "grpc":
+            off = (*off, "control")
         if "control_plane" in info.data and info.data["control_plane"] is None:
             off = (*off, "config", "origin")
         switched_off = {name: getattr(checks, name).model_copy(update={"enabled": False}) for name in off}
@@ -371,8 +391,6 @@ class Target(Section):
 
 BACKENDS = ("traceloop", "phoenix")
 """The sections of a target that each name a trace backend: one of them is given."""
-
-TARGET_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 
 
 def target_name(name: str) -> str:

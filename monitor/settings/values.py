@@ -124,7 +124,7 @@ Duration = Annotated[
 
 Interval = Annotated[
     Duration,
-    must(lambda seconds: seconds > 0, "must be longer than nothing; allowed: 30s, 5m, 1h30m, or seconds"),
+    must(lambda seconds: seconds > 0, "must be more than 0; allowed: 30s, 5m, 1h30m, or seconds"),
 ]
 """Seconds, more than zero."""
 
@@ -132,7 +132,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 def _is_share(given: object) -> object:
-    """Say what is allowed of any text that is no number; `nan` and `inf` are none either."""
+    """Say what is allowed of any text that is not a number; `nan` and `inf` are not either."""
     try:
         number = float(given) if isinstance(given, str) else 0.0
     except ValueError:
@@ -261,7 +261,7 @@ def url_problem(url: str, *, query: bool = False, login: bool = False) -> str | 
         return "is not a URL: it holds quotes, or a placeholder such as ${NAME} that nothing has replaced"
     try:
         parts = urlsplit(url)
-        host = parts.hostname if (parts.port or 0) >= 0 else None  # a port that is none raises
+        host = parts.hostname if (parts.port or 0) >= 0 else None  # a port that is not a number raises
     except ValueError:
         return _NO_URL
     if parts.scheme not in {"http", "https"} or not host:
@@ -318,6 +318,16 @@ def is_plain(url: str) -> bool:
 
 Url = Annotated[str, _STRIPPED, without_problem(url_problem)]
 """An http or https URL as it was given."""
+
+Proxy = Annotated[
+    str,
+    _STRIPPED,
+    must(
+        lambda url: not url or url_problem(url, login=True) is None,
+        "is not the URL of a proxy; allowed: http://host:port, or an empty text for none",
+    ),
+]
+"""The URL of a proxy, maybe with a login; an empty text: none."""
 
 BaseUrl = Annotated[Url, AfterValidator(base_url)]
 

@@ -16,14 +16,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from monitor.core.inputs import Input
+from monitor.core.model import TARGET_NAME
 from monitor.core.silence import Silence
 from monitor.core.state import TargetState
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 KINDS: Mapping[str, type[Input]] = {kind.STORED_AS: kind for kind in get_args(Input)}
 OF_EVENTS = frozenset(
@@ -115,7 +114,7 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 
 def _encode(value: object) -> str:
-    # A MappingProxyType is no dict to pydantic; everything else in the state it knows.
+    # A MappingProxyType is not a dict to pydantic; everything else in the state it knows.
     plain = _adapter(type(value)).dump_python(value, mode="json", exclude_defaults=True, warnings=False, fallback=dict)
     return json.dumps(plain, separators=(",", ":"))
 
@@ -124,9 +123,9 @@ def _decode(kind: type[T], document: str) -> T:
     return _validate(kind, _parse(document))
 
 
-def shown_name(name: object) -> str:
+def shown_target(name: object) -> str:
     """The name of a target, if it can be one: what is damaged may be anything."""
-    return name if isinstance(name, str) and _NAME.fullmatch(name) else "a target"
+    return name if isinstance(name, str) and re.fullmatch(TARGET_NAME, name) else "a target"
 
 
 def _is_sound(document: str, is_the_one: Callable[[], bool]) -> bool:
@@ -151,7 +150,7 @@ def _problems(error: ValidationError) -> list[ErrorDetails]:
 def _parse(document: str) -> dict[str, Any]:
     try:
         raw = json.loads(document, parse_float=_finite)
-        if "\\ud" in document:  # half a character is no text: it could be shown nowhere
+        if "\\ud" in document:  # half a character is not a text: it could be shown nowhere
             raw = json.loads(json.dumps(raw, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"not JSON: {error}") from error
@@ -200,7 +199,7 @@ def _leave_out(raw: dict[str, Any], error: ValidationError) -> None:
         field, *inside = problem["loc"]
         _log.warning(
             "the state of %s: %s cannot be read and is dropped: %s",
-            shown_name(raw.get("target")),
+            shown_target(raw.get("target")),
             field,
             problem["type"],
         )

@@ -24,9 +24,9 @@ from monitor.store.codec import (
     encode_target,
     is_sound_silence,
     is_sound_target,
-    shown_name,
+    shown_target,
 )
-from monitor.store.tables import FINGERPRINT_KEY, KEY_BYTES, check_version, damaged, migrate
+from monitor.store.tables import FINGERPRINT_KEY, KEY_BYTES, as_text, check_version, damaged, migrate
 
 _log = logging.getLogger(__name__)
 
@@ -201,11 +201,6 @@ def _check_pages(connection: sqlite3.Connection) -> None:
         raise damaged(verdict)
 
 
-def as_text(raw: bytes) -> str:
-    """Bytes that are no text must not end in an error, which would quote the whole document."""
-    return raw.decode("utf-8", "replace")
-
-
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -311,7 +306,7 @@ def _carry_over(found: Mapping[str, _Rows], fresh: sqlite3.Connection) -> str:
     fresh.executemany(f"INSERT INTO history ({_COLUMNS['history']}) VALUES ({marks})", entries)  # noqa: S608 - constants
     fresh.execute("COMMIT")
     key = "the fingerprint key" if keys else "not the fingerprint key"
-    gone = {shown_name(name.decode("utf-8", "replace")) for name, _ in found["targets"].values()} - targets.keys()
+    gone = {shown_target(name.decode("utf-8", "replace")) for name, _ in found["targets"].values()} - targets.keys()
     lost = f"; nothing of {', '.join(sorted(gone))}" if gone else ""
     return f"{len(targets)} targets, {len(silences)} silences, {len(entries)} entries of the history, {key}{lost}"
 

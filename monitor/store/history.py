@@ -13,15 +13,15 @@ from monitor.store.codec import OF_EVENTS, Unreadable, decode_input, encode_inpu
 
 _log = logging.getLogger(__name__)
 
-FOLD_WITHIN: Seconds = 3600.0
+MERGE_WITHIN: Seconds = 3600.0
 """An entry spans at most this long, so that a month of quiet looks is some hundred entries per check and not a million."""
 
-_MOST_LANES = 1000
+_MOST_KEYS = 1000
 
-Lane = tuple[str, ...]
+MergeKey = tuple[str, ...]
 """What may be merged with each other: the looks of one check at one target, or those for one trace."""
 
-Newest = dict[Lane, tuple[int, Recorded]]
+Newest = dict[MergeKey, tuple[int, Recorded]]
 """The entries that the next inputs may be merged into, each with its number, in the order in which they were written."""
 
 
@@ -30,7 +30,7 @@ def make_entry(target: TargetName, given: Input, at: Instant) -> Recorded | None
     return None if isinstance(given, Ticked) else Recorded(target=target, given=given, at=at, until=at)
 
 
-def lane(entry: Recorded) -> Lane | None:
+def merge_key(entry: Recorded) -> MergeKey | None:
     """With which inputs it may be merged; None if with none."""
     match entry.given:
         case Observation(check=check):
@@ -45,7 +45,7 @@ def lane(entry: Recorded) -> Lane | None:
 
 def merge(before: Recorded | None, new: Recorded) -> Recorded | None:
     """The entry before, made longer by an input that says the same; None if this is something new."""
-    if before is None or not before.until <= new.at < before.at + FOLD_WITHIN:
+    if before is None or not before.until <= new.at < before.at + MERGE_WITHIN:
         return None
     if not _say_the_same(before.given, new.given):
         return None
@@ -71,11 +71,11 @@ def _verdict(result: CheckResult) -> tuple[object, ...]:
     return result.verdict, result.unknown_reason, result.conclusive, result.permanent, suspicions
 
 
-def keep_newest(newest: Newest, looks: Lane, number: int, entry: Recorded) -> None:
-    """Remember what the next input of a lane may be merged into, as long as it may be, and not too many of them."""
-    newest.pop(looks, None)
-    newest[looks] = (number, entry)
-    while len(newest) > _MOST_LANES or next(iter(newest.values()))[1].until < entry.until - FOLD_WITHIN:
+def keep_newest(newest: Newest, key: MergeKey, number: int, entry: Recorded) -> None:
+    """Remember what the next input of a key may be merged into, as long as it may be, and not too many of them."""
+    newest.pop(key, None)
+    newest[key] = (number, entry)
+    while len(newest) > _MOST_KEYS or next(iter(newest.values()))[1].until < entry.until - MERGE_WITHIN:
         del newest[next(iter(newest))]
 
 
@@ -95,8 +95,8 @@ class HistoryTable:
     def write(self, entries: Iterable[Recorded]) -> None:
         """Append, or make the row before longer."""
         for entry in entries:
-            looks = lane(entry)
-            number, before = self._newest.get(looks, (0, None)) if looks is not None else (0, None)
+            key = merge_key(entry)
+            number, before = self._newest.get(key, (0, None)) if key is not None else (0, None)
             merged = merge(before, entry)
             if merged is None:
                 number = self._insert(entry)
@@ -104,8 +104,8 @@ class HistoryTable:
                 self._connection.execute(
                     "UPDATE history SET until = ?, times = ? WHERE id = ?", (merged.until, merged.times, number)
                 )
-            if looks is not None:
-                keep_newest(self._newest, looks, number, merged or entry)
+            if key is not None:
+                keep_newest(self._newest, key, number, merged or entry)
 
     def prune(self, before: Instant, now: Instant) -> None:
         """Forget what ended before that moment; what a clock that was ahead has dated is dated now, or it would stay for years."""

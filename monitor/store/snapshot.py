@@ -14,7 +14,7 @@ from monitor.core.model import Instant
 from monitor.core.state import State
 from monitor.store import Recorded, StoreError
 from monitor.store.history import HistoryTable
-from monitor.store.tables import check_version, read_fingerprint_key, read_state
+from monitor.store.tables import as_text, check_version, read_fingerprint_key, read_state
 
 _ASIDE_A_WRITER = "mode=ro&readonly_shm=1"  # https://www.sqlite.org/wal.html#read_only_databases
 _ALONE = "mode=ro&immutable=1"  # nobody has it open: without this SQLite would make companions even to read
@@ -58,6 +58,7 @@ def _way_to_open(path: Path) -> str:
 
 def _read(path: Path, how: str, history_since: Instant | None) -> Snapshot:
     with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True)) as connection:
+        connection.text_factory = as_text
         if check_version(connection, str(path)) == 0:
             return Snapshot()
         return Snapshot(

@@ -9,7 +9,7 @@ from monitor.core.model import TargetName
 from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
 from monitor.store import StoreError
-from monitor.store.codec import Unreadable, decode_silence, decode_target, shown_name
+from monitor.store.codec import Unreadable, decode_silence, decode_target, shown_target
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +39,11 @@ MIGRATIONS: Migrations = (
         "CREATE INDEX history_by_time ON history (until)",
     ),
 )
+
+
+def as_text(raw: bytes) -> str:
+    """Of every connection the `text_factory`: bytes that are not UTF-8 end in no error, which would quote the whole document."""
+    return raw.decode("utf-8", "replace")
 
 
 def migrate(connection: sqlite3.Connection, path: str, migrations: Migrations = MIGRATIONS) -> None:
@@ -120,7 +125,7 @@ def _read_targets(connection: sqlite3.Connection) -> dict[TargetName, TargetStat
         try:
             targets[TargetName(name)] = decode_target(document)
         except Unreadable as error:
-            _log.error("the stored state of %s cannot be read and is reset: %s", shown_name(name), error)
+            _log.error("the stored state of %s cannot be read and is reset: %s", shown_target(name), error)
     return targets
 
 

@@ -4,7 +4,6 @@ Documented: https://www.traceloop.com/docs/api-reference/warehouse/get_spans. Th
 own MCP server, https://github.com/traceloop/opentelemetry-mcp-server, where answers are recorded too.
 """
 
-from monitor.traceloop.read import TraceloopReader
-from monitor.traceloop.shapes import describe_read
+from monitor.traceloop.read import TraceloopReader, describe_read
 
 __all__ = ["TraceloopReader", "describe_read"]

@@ -5,27 +5,32 @@ are read while they arrive, and others than the monitor's are dropped. A read en
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from monitor.core.model import Instant, Seconds, Service, TraceId
-from monitor.core.trace import Narrowing, SpanFact
-from monitor.http import Answer, Http, JsonRows
+from monitor.core.trace import Narrowing, Route, SpanFact
+from monitor.http import Answer, Exchange, Http, JsonRows
 from monitor.otlp import (
     CANARY_METADATA,
     CANARY_NONCE,
+    LOOK_BYTES,
     MARKER,
     ROOT_TYPES,
     SPAN_TYPE,
+    Progress,
+    ReadShape,
+    SpanReader,
+    distinct,
     identify,
     mentions,
     names_nonce,
-    read_row,
+    shape_of,
 )
-from monitor.ports import Clock, Garbled, TooManyRows
-from monitor.redaction import Redactor
+from monitor.ports import Clock, Garbled, PortError, TooManyRows, Unreachable
 
 STORE = "Traceloop"
 """How it is called where its answers are of no use."""
@@ -33,36 +38,22 @@ STORE = "Traceloop"
 PAGE = 50
 """Rows of a page; the newest come first. It is also what Traceloop sends when nobody asks for a number."""
 
-LOOK_BYTES = 8 * 1024 * 1024
-"""So much is read in one look at most, all its pages together."""
-
 _NOBODYS_TYPE = "gateway-trace-monitor"
 _OK = 200
+_ROWS = ("list", "null")  # null is how no rows are written, too
+_TRACE = re.compile(r".*/v2/projects/default/traces/([^/]+)/spans")
+_FILTERS = frozenset({"filters", "span_name", CANARY_NONCE})
 _LAST_CURSORS = (None, "", "-1", "0")
 
 Row = Mapping[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
-class _Look:
-    """The pages of one look: what is asked for, and what it has read so far."""
+class _Pages(Progress):
+    """The pages of one read: what is asked for, and how far it has come."""
 
     query: Mapping[str, str]
     passes: Callable[[Row], bool]  # which rows the narrowing lets pass, where it is honoured
-    nonce: str | None
-    ends: Seconds
-    bytes: int = 0
-    rows: int = 0
-    named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
-
-    def crowded(self, total: int | None) -> TooManyRows:
-        """There is more than a look may read."""
-        of = f" of {total}" if total is not None else ""
-        return TooManyRows(
-            f"the environment is too busy for this route: {self.rows}{of} rows of the window seen in "
-            f"{self.bytes / 2**20:.1f} MiB",
-            evidence={"rows_seen": self.rows, "rows": total, "bytes_read": self.bytes},
-        )
 
 
 @dataclass(slots=True)
@@ -71,25 +62,19 @@ class _Page:
     fresh: bool = False
     cut_off: bool = False
     cursor: str | None = None
-    total: int | None = None
     found: list[SpanFact] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class TraceloopReader:
-    """Implements `monitor.ports.TraceBackend`. `texts_of` a nonce is what its canary asked and was answered.
-
-    `decoy_of` it is what was planted.
-    """
+    """Implements `monitor.ports.TraceBackend`."""
 
     http: Http
     url: str
     key: Callable[[], str]
     _: KW_ONLY
-    redactor: Redactor
+    spans: SpanReader
     clock: Clock
-    texts_of: Callable[[str], Sequence[str]] = lambda _: ()
-    decoy_of: Callable[[str], str] = lambda _: ""
 
     async def read_trace(self, trace_id: TraceId, *, nonce: str | None, timeout: Seconds) -> tuple[SpanFact, ...]:
         """The quick route: `{"spans": null}` means not there (yet). Raises any PortError."""
@@ -99,7 +84,7 @@ class TraceloopReader:
         def take(row: object) -> None:
             nonlocal others
             if identify(row, STORE)[0] == trace_id.lower():
-                spans.append(self._fact(row, nonce))
+                spans.append(self.spans.fact(row, STORE, nonce))
             else:
                 others += 1
 
@@ -108,11 +93,11 @@ class TraceloopReader:
         answer = await self._ask(path, rows, timeout=timeout, limit=LOOK_BYTES)
         if answer.cut_off or rows.oversized:
             raise TooManyRows(f"the trace is larger than the {LOOK_BYTES // 2**20} MiB that are read at once")
-        if rows.form not in ("null", "list"):
+        if rows.form not in _ROWS:
             raise Garbled("Traceloop's answer for a trace has no list of spans")
         if others and not spans:
             raise Garbled("Traceloop answers with another trace than the one it was asked for")
-        return _distinct(spans)
+        return distinct(spans)
 
     async def try_key(self, *, timeout: Seconds) -> None:
         """Ask the documented route for one row, whichever that is. Raises any PortError."""
@@ -120,7 +105,7 @@ class TraceloopReader:
         now = int(self.clock.now())
         query = urlencode({"from_timestamp_sec": now - 1, "to_timestamp_sec": now, "limit": 1})
         await self._ask(f"/v2/warehouse/spans?{query}", rows, timeout=timeout, limit=LOOK_BYTES)
-        if rows.form != "list":
+        if rows.form not in _ROWS:
             raise Garbled("Traceloop's answer for a window does not have the documented shape")
 
     async def read_window(
@@ -148,7 +133,7 @@ class TraceloopReader:
             "limit": str(PAGE),
             **narrowed,
         }
-        look = _Look(query=query, passes=passes, nonce=nonce, ends=self.clock.monotonic() + timeout)
+        look = _Pages(query=query, passes=passes, nonce=nonce, ends=self.clock.monotonic() + timeout)
         if trace_id is not None:
             wanted = trace_id.lower()
             return await self._find(look, lambda row: identify(row, STORE)[0] == wanted)
@@ -179,7 +164,7 @@ class TraceloopReader:
             path = f"/v2/warehouse/spans?{urlencode({**window, SPAN_TYPE: kind})}"
             await self._ask(path, rows, timeout=ends - self.clock.monotonic(), limit=LOOK_BYTES)
             total = rows.beside.get("total_results")
-            if rows.form != "list" or type(total) is not int or total < 0:
+            if rows.form not in _ROWS or type(total) is not int or total < 0:
                 raise Garbled("Traceloop's answer for a window does not count its rows")
             return total
 
@@ -187,31 +172,30 @@ class TraceloopReader:
             raise Garbled("Traceloop counts rows that were not asked for: it does not honour the filter")
         return sum([await count(kind) for kind in ROOT_TYPES])
 
-    async def _find(self, look: _Look, wanted: Callable[[Row], bool]) -> tuple[SpanFact, ...]:
+    async def _find(self, look: _Pages, wanted: Callable[[Row], bool]) -> tuple[SpanFact, ...]:
         """The spans that are wanted. They lie close together in time, so the first page without more of them is the last."""
         found: list[SpanFact] = []
         known: set[tuple[TraceId, str]] = set()
-        cursor, total = None, None
+        cursor = None
         while True:
+            has_root = any(not span.parent_id for span in found)
             try:
-                if look.bytes >= LOOK_BYTES:
-                    raise look.crowded(total)
                 page = await self._page(look, wanted, cursor, known)
-            except Garbled:
-                if found:  # presence is proven by what was shown, whatever came after it
-                    return _distinct(found)
+            except PortError as error:
+                # Presence is proven by what was shown, whatever came after it. The root comes last: before it, more may come.
+                if has_root or (found and isinstance(error, Garbled)):
+                    return distinct(found)
                 raise
-            total = page.total if total is None else total
             found += page.found
             has_root = any(not span.parent_id for span in found)
-            if page.cut_off and not has_root:  # the root comes last: before it, more may come
-                raise look.crowded(total)
-            if page.cut_off or (found and not page.found) or _is_last(page, total, len(known), found=bool(found)):
-                return _distinct(found)
+            if page.cut_off and not has_root:
+                raise look.crowded()
+            if page.cut_off or (found and not page.found) or _is_last(page, look.total, len(known), found=bool(found)):
+                return distinct(found)
             cursor = page.cursor
 
     async def _page(
-        self, look: _Look, wanted: Callable[[Row], bool], cursor: str | None, known: set[tuple[TraceId, str]]
+        self, look: _Pages, wanted: Callable[[Row], bool], cursor: str | None, known: set[tuple[TraceId, str]]
     ) -> _Page:
         page = _Page()
 
@@ -226,29 +210,35 @@ class TraceloopReader:
             known.add(ids)
             page.fresh = True
             if wanted(row):
-                page.found.append(self._fact(row, look.nonce))
+                page.found.append(self.spans.fact(row, STORE, look.nonce))
                 if look.nonce is not None and look.named_in_metadata is None and names_nonce(row, look.nonce):
                     look.named_in_metadata = ids[0]
 
         rows = JsonRows(("spans", "data"), take)
         query = look.query if cursor is None else {**look.query, "cursor": cursor}
-        time_left, limit = look.ends - self.clock.monotonic(), LOOK_BYTES - look.bytes
-        answer = await self._ask(f"/v2/warehouse/spans?{urlencode(query)}", rows, timeout=time_left, limit=limit)
-        look.bytes += answer.size
+        answer = await self._ask_within(look, f"/v2/warehouse/spans?{urlencode(query)}", rows)
         page.cut_off = answer.cut_off
-        if not page.cut_off and rows.form != "list":
+        if not page.cut_off and rows.form not in _ROWS:
             raise Garbled("Traceloop's answer for a window does not have the documented shape")
         if not page.cut_off and rows.oversized and not page.found:
             raise TooManyRows("Traceloop shows rows that are too large to be read")
         following, count = rows.beside.get("next_cursor"), rows.beside.get("total_results")
         page.cursor = str(following) if following is not None else None
-        page.total = count if type(count) is int else None
+        if look.total is None and type(count) is int:
+            look.total = count
         return page
 
-    def _fact(self, row: object, nonce: str | None) -> SpanFact:
-        texts = self.texts_of(nonce) if nonce is not None else ()
-        decoy = self.decoy_of(nonce) if nonce is not None else ""
-        return read_row(row, STORE, nonce=nonce, redactor=self.redactor, texts=texts, decoy=decoy)
+    async def _ask_within(self, look: _Pages, path: str, rows: JsonRows) -> Answer:
+        """Ask with what a look has left of its time and its bytes. Raises any PortError; TooManyRows where nothing is left."""
+        time_left, limit = look.left(self.clock.monotonic())
+        try:
+            answer = await self._ask(path, rows, timeout=time_left, limit=limit)
+        except Unreachable as error:
+            if error.kind == "timeout" and look.bytes:  # pages were answered: their number is what takes the time
+                raise look.crowded() from None
+            raise
+        look.bytes += answer.size
+        return answer
 
     async def _ask(self, path: str, rows: JsonRows, *, timeout: Seconds, limit: int) -> Answer:
         """Read rows while they arrive. Raises any PortError where the answer is not a 200."""
@@ -258,15 +248,8 @@ class TraceloopReader:
             Service.TRACELOOP, "GET", url, headers=headers, timeout=timeout, body_limit=limit, take=rows.feed
         )
         if answer.status != _OK:
-            raise answer.as_error("Traceloop answers", self.redactor, self.clock.now())
-        if answer.flaw is not None and not answer.cut_off:
-            raise Garbled(f"Traceloop answers with {answer.flaw}", status=answer.status, evidence=answer.trail)
-        if answer.flaw is None:
-            try:
-                rows.close()
-            except Garbled:
-                what = f"status {answer.status} with {answer.size} bytes of {answer.media_type or 'no content type'}"
-                raise Garbled(f"{what}, which are no JSON", status=answer.status, evidence=answer.trail) from None
+            raise answer.as_error("Traceloop answers", self.spans.redactor, self.clock.now())
+        rows.end(answer, "Traceloop")
         return answer
 
 
@@ -325,6 +308,37 @@ def _narrowed(
             raise ValueError(f"nothing to narrow a search by {narrowing} with")
 
 
-def _distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
-    """One of each: retries and page borders show a span twice."""
-    return tuple({span.span_id: span for span in spans}.values())
+# --- for `doctor`: in which shape it answers, where the public record leaves that open
+
+
+def describe_read(exchange: Exchange, ours: frozenset[TraceId]) -> ReadShape | None:
+    """The shape of a read; of the traces only those of `ours` are looked at. None: it was not a read, or had no answer."""
+    url = urlsplit(exchange.request.url)
+    query = parse_qs(url.query)
+    quick = _TRACE.fullmatch(url.path)
+    if exchange.answer is None or (quick is None and not url.path.endswith("/v2/warehouse/spans")):
+        return None
+    rows = _rows(exchange.answer, quick=quick is not None)
+    return shape_of(
+        Route.TRACE if quick is not None else Route.WAREHOUSE,
+        quick[1] if quick is not None else query.get(MARKER, [None])[0],
+        None if rows is None else [(row.get("trace_id"), row.get("span_attributes")) for row in rows],
+        ours,
+        filtered=bool(_FILTERS & query.keys()),
+    )
+
+
+def _rows(answer: Answer, *, quick: bool) -> list[Mapping[str, Any]] | None:
+    """The rows of a read; None where it cannot be told whether there are any."""
+    try:
+        body = answer.json()
+    except Garbled:
+        return None
+    if answer.status != _OK or not isinstance(body, Mapping) or "spans" not in body:
+        return None
+    spans = body["spans"]
+    if not quick:
+        spans = spans.get("data", "none") if isinstance(spans, Mapping) else "none"
+    if spans is None:
+        return []
+    return [row for row in spans if isinstance(row, Mapping)] if isinstance(spans, list) else None

@@ -4,12 +4,10 @@ Shapes: https://github.com/truefoundry/truefoundry-python-sdk, and recorded answ
 """
 
 from monitor.truefoundry.control_plane import TrueFoundryControlPlane
-from monitor.truefoundry.evidence import MeteredRequests
 from monitor.truefoundry.gateway import FEEDBACK_HEADER, ModelsAnswer, TrueFoundryGateway, describe_feedback_target
 
 __all__ = [
     "FEEDBACK_HEADER",
-    "MeteredRequests",
     "ModelsAnswer",
     "TrueFoundryControlPlane",
     "TrueFoundryGateway",

@@ -15,8 +15,8 @@ from monitor.core.trace import SpanFact
 from monitor.http import Answer, Http
 from monitor.ports import Clock, ConfigAnswer, Garbled, RequestCount
 from monitor.redaction import Redactor, clamp
-from monitor.truefoundry.evidence import read_gateway_policy
 from monitor.truefoundry.manifest import KIND, absence_of_exporter, read_manifest
+from monitor.truefoundry.policies import read_gateway_policy
 
 _OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
 _PAGES, _PAGE = 5, 100
@@ -24,6 +24,7 @@ _MOST_TEAMS = 100
 _MOST_REQUESTS = 10**12
 _ACCOUNTS = ("virtualaccount", "serviceaccount")  # the newer and the older name of the same
 _SKEW: Seconds = 300.0  # between our clock, the gateway's and the store's
+_ID = re.compile(r"[0-9a-f]{1,64}")
 _UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 
@@ -47,7 +48,7 @@ class TrueFoundryControlPlane:
             return ConfigAnswer(seen=None, form=form)
         manifest = body.get("manifest") if isinstance(body, Mapping) else None
         if not isinstance(manifest, Mapping) or (body.get("type") or manifest.get("type")) != KIND:
-            raise Garbled(f"the control plane's answer is no {KIND}", status=answer.status, evidence=answer.trail)
+            raise Garbled(f"the control plane's answer is not a {KIND}", status=answer.status, evidence=answer.trail)
         seen = read_manifest(
             body, expected_headers=self.expected_headers(), key=self.fingerprint_key, redactor=self.redactor
         )
@@ -63,7 +64,7 @@ class TrueFoundryControlPlane:
         )
 
     async def _read_config(self, kind: str, timeout: Seconds) -> tuple[Answer, str, Any]:
-        """In which form a configuration is shown (manifest, 404, null, empty), and the body. Raises Garbled if it is no JSON."""
+        """In which form a configuration is shown (manifest, 404, null, empty), and the body. Raises Garbled if it is not JSON."""
         path, answers = f"/api/svc/v1/llm-gateway/config/{kind}", (_OK, _NO_CONTENT, _NOT_FOUND)
         answer = await self._ask("GET", path, timeout=timeout, answers=answers)
         if answer.status == _NOT_FOUND:
@@ -73,7 +74,9 @@ class TrueFoundryControlPlane:
         body = answer.json()
         if body is None:
             return answer, "null", None
-        if body in ({}, []) or (isinstance(body, Mapping) and "manifest" in body and body["manifest"] in (None, {})):
+        if body in ({}, [], {"data": []}) or (
+            isinstance(body, Mapping) and "manifest" in body and body["manifest"] in (None, {})
+        ):
             return answer, "empty", None
         return answer, "manifest", body
 
@@ -113,16 +116,24 @@ class TrueFoundryControlPlane:
             "sortDirection": "asc",
         }
         found: dict[str, SpanFact] = {}
+        ends = self.clock.monotonic() + timeout
         for _ in range(_PAGES):
-            answer = await self._ask("POST", "/api/svc/v1/spans/query", body=query, timeout=timeout)
+            left = ends - self.clock.monotonic()
+            if left <= 0:
+                break
+            answer = await self._ask("POST", "/api/svc/v1/spans/query", body=query, timeout=left)
             spans, token = _read_spans(answer.json(), trace_id, self.redactor)
             known = len(found)
             found.update({span.span_id: span for span in spans})
+            if len({span.trace_id for span in found.values()}) > 1:
+                raise Garbled("TrueFoundry's trace store answers with several traces where one was asked for")
             if token is None or (found and len(found) == known):  # the last page, or one that repeats what is known
                 return tuple(found.values())
             query["pageToken"] = token
         if not found:
-            raise Garbled(f"TrueFoundry's trace store shows {_PAGES} empty pages and promises more")
+            raise Garbled(
+                "TrueFoundry's trace store returned empty pages only, the last still with a token for the next"
+            )
         return tuple(found.values())
 
     async def count_requests(self, *, since: Instant, until: Instant, timeout: Seconds) -> RequestCount:
@@ -201,28 +212,25 @@ def _read_spans(body: object, trace_id: TraceId | None, redactor: Redactor) -> t
         raise Garbled("the answer of TrueFoundry's trace store has no list of spans")
     spans = [_read_row(row, redactor) for row in data]
     mine = [span for span in spans if span.trace_id == trace_id] if trace_id is not None else spans
-    if len({span.trace_id for span in mine}) > 1:
-        raise Garbled("TrueFoundry's trace store answers with several traces where one was asked for")
     if spans and not mine:
         raise Garbled("TrueFoundry's trace store answers with other traces than the one it was asked for")
     pagination = body.get("pagination")
     if pagination is not None and not isinstance(pagination, Mapping):
-        raise Garbled("whether TrueFoundry's trace store has another page is not understood")
+        raise Garbled("the `pagination` of TrueFoundry's trace store has an unknown form")
     token = (pagination or {}).get("nextPageToken")
     return mine, str(token) if token else None
 
 
 def _read_row(row: object, redactor: Redactor) -> SpanFact:
-    if not isinstance(row, Mapping) or not row.get("spanId") or not row.get("traceId"):
-        raise Garbled("a row of TrueFoundry's trace store has no ids")
-    return SpanFact(
-        trace_id=TraceId(str(row["traceId"]).replace("-", "").lower()),
-        span_id=str(row["spanId"]).lower(),
-        parent_id=str(row.get("parentSpanId") or "").lower(),
-        name=clamp(str(row.get("spanName") or ""), 200),
-        service_name=row.get("serviceName") if isinstance(row.get("serviceName"), str) else None,
-        caller=_caller(row, redactor),
+    """What is judged of a row. The ids are foreign text until they are seen to be ids: the canary's may be taken from here."""
+    if not isinstance(row, Mapping):
+        raise Garbled("a row of TrueFoundry's trace store is not an object")
+    trace_id, span_id, parent_id = (
+        str(row.get(name) or "").replace("-", "").lower() for name in ("traceId", "spanId", "parentSpanId")
     )
+    if not _ID.fullmatch(trace_id) or not _ID.fullmatch(span_id) or (parent_id and not _ID.fullmatch(parent_id)):
+        raise Garbled("a row of TrueFoundry's trace store has no usable ids")
+    return SpanFact(trace_id=TraceId(trace_id), span_id=span_id, parent_id=parent_id, caller=_caller(row, redactor))
 
 
 def _caller(row: Mapping[str, Any], redactor: Redactor) -> Caller | None:

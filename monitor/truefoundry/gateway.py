@@ -32,7 +32,7 @@ _GUARDRAIL_LISTS = ("input_guardrails", "output_guardrails", "llm_input_guardrai
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelsAnswer:
-    """An answer to the question for the models. `models` None: it was no list; `form` says what the body was instead.
+    """An answer to the question for the models. `models` None: it was not a list; `form` says what the body was instead.
 
     `form`: list, envelope (the gateway's own), openai, json, text, page, empty.
     """
@@ -184,7 +184,7 @@ def _json(answer: Answer) -> object:
 
 
 def _usage(usage: object) -> dict[str, int]:
-    """Tokens by either of OpenAI's names; what is no sensible number is left out."""
+    """Tokens by either of OpenAI's names; what is not a sensible number is left out."""
     if not isinstance(usage, Mapping):
         return {}
     named = {
@@ -202,7 +202,7 @@ def _usage(usage: object) -> dict[str, int]:
 
 
 def read_refusal(answer: Answer, redactor: Redactor) -> Refusal:
-    """The refusal in an error answer; text that is no envelope is kept as its message, redacted and clamped.
+    """The refusal in an error answer; text that is not an envelope is kept as its message, redacted and clamped.
 
     The envelope is `{status, message, error, error_origin_level, provider}`; `error` is an object or a JSON string, and a
     guardrail's refusal lists passed checks beside failed ones (recorded in https://github.com/truefoundry/models and

@@ -88,7 +88,7 @@ def _read_exporter(
     if filters is None:
         return ExportConfig(fields=fields)
     if not isinstance(filters, list) or len(filters) > _MOST:
-        raise Garbled(f"the field when of the export configuration is no list of at most {_MOST}")
+        raise Garbled(f"field `when` of the export configuration is not a list of at most {_MOST}")
     return ExportConfig(fields=fields, filters=tuple(_read_filter(each, name) for each in filters))
 
 
@@ -104,7 +104,7 @@ def _read_filter(given: object, shown: Callable[[str], str]) -> Filter:
 
 def _object(value: object, name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise Garbled(f"the field {name} of the export configuration is no object")
+        raise Garbled(f"field `{name}` of the export configuration is not an object")
     return value
 
 
@@ -119,7 +119,7 @@ def _words(value: object, name: str) -> dict[str, str]:
 
 def _text(value: object, name: str) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise Garbled(f"the field {name} of the export configuration is no text")
+        raise Garbled(f"field `{name}` of the export configuration is not a text")
     return value
 
 

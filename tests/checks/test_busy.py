@@ -82,11 +82,11 @@ async def test_what_the_quick_route_shows_is_there_whatever_the_window_holds() -
     await bench.until(5 * MINUTE)
     assert bench.canary.outcome is Outcome.ARRIVED
     assert bench.canary.labels is None
-    assert "too busy for this route" in bench.canary.not_judged
+    assert "too many spans to read" in bench.canary.not_judged
     assert bench.given(LookFailed) == []
     last = bench.diary.state.check_state(CheckName.ARRIVAL).last
     assert last is not None
-    assert "too busy" in str(last.result.evidence["not_judged"])
+    assert "too many spans" in str(last.result.evidence["not_judged"])
     assert bench.diary.state.confirmed == {}
 
 
@@ -151,7 +151,7 @@ async def test_where_nothing_works_it_says_that_the_environment_is_too_busy() ->
     await bench.until(20 * MINUTE)
     blind = bench.diary.state.confirmed[Fault.BLIND]
     assert (
-        "too busy for this route: 100 of 9000 rows" in blind.suspicion.summary
+        "too many spans to read: 100 of 9000 rows" in blind.suspicion.summary
         or "too many rows" in blind.suspicion.summary
     )
     assert "model alias of its own" in blind.suspicion.step

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from monitor.checks.volume import VolumeCheck
+from monitor.checks.volume import MeteredRequests, VolumeCheck
 from monitor.core.inputs import Observation
 from monitor.core.model import CheckName, Fault, Instant, Seconds, UnknownReason
+from monitor.core.pipeline_counters import SpanCounters
 from monitor.core.state import Cadence, Outage, TargetState
 from monitor.ports import Garbled, PortError, Refused, RequestCount, Unreachable
 from monitor.settings.target import VolumeCheck as Settings
@@ -101,3 +102,47 @@ async def test_the_traces_of_a_known_outage_are_not_even_counted() -> None:
     state = TargetState(target=PROD, outages=(Outage(fault=Fault.EXPORTER_DISABLED, began_at=START - 1200),))
     seen = await look([Counter(100)], Garbled("nobody asks"), state)
     assert says(seen.result) == ("unknown", UnknownReason.NOTHING_TO_JUDGE)
+
+
+class Readings:
+    """The gateway's metrics, as they are read one after the other."""
+
+    def __init__(self, *readings: SpanCounters) -> None:
+        self._left = list(readings)
+
+    async def read(self, *, timeout: float) -> SpanCounters:
+        """The next one."""
+        del timeout
+        return self._left.pop(0)
+
+
+def reading(minutes: int, requests: int | None, started_at: float | None = 1.0) -> SpanCounters:
+    """What was read so many minutes after the beginning."""
+    return SpanCounters(at=START + 60 * minutes, requests=requests, started_at=started_at)
+
+
+async def metered(*readings: SpanCounters) -> RequestCount | None:
+    """What is said after the last of them, each made a quarter of an hour after the other."""
+    metered, found = MeteredRequests(Readings(*readings)), None
+    for each in readings:
+        until = each.at - 600
+        found = await metered.count_requests(since=until - 900, until=until, timeout=5)
+    return found
+
+
+async def test_the_growth_between_two_readings_that_are_over_is_counted() -> None:
+    """The newest reading is too fresh: its traces may still come."""
+    found = await metered(reading(0, 100), reading(15, 170), reading(30, 250))
+    assert found == RequestCount(since=START, until=START + 900, requests=70, by="the gateway's own metrics page")
+
+
+async def test_two_readings_that_cannot_be_compared_are_no_count() -> None:
+    """After a restart."""
+    with pytest.raises(Garbled, match="the gateway restarted between two readings"):
+        await metered(reading(0, 100), reading(15, 30), reading(30, 300))
+
+
+async def test_a_page_without_requests_is_said_to_be_one() -> None:
+    """An older gateway may not count them."""
+    with pytest.raises(Garbled, match="does not count requests"):
+        await metered(reading(0, None))

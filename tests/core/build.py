@@ -335,7 +335,7 @@ class Story:
         """Another environment shows the trace."""
         return self.feed(ElsewhereLooked(at=self.now, canary_id=canary_id, environment="stg"))
 
-    def origin(self, canary_id: str, *, found: bool | None) -> "Story":
+    def origin(self, canary_id: str, *, found: bool) -> "Story":
         """TrueFoundry's own store is asked."""
         return self.feed(OriginLooked(at=self.now, canary_id=canary_id, found=found))
 

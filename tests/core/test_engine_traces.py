@@ -189,12 +189,12 @@ def test_what_other_environments_say_of_a_canary_that_is_forgotten_changes_nothi
 
 
 def test_the_own_store_proves_itself_by_showing_a_trace() -> None:
-    """An empty answer proves nothing, and one that could not be had says nothing of the canary."""
+    """An empty answer proves nothing, and whatever is said of a canary that is forgotten says nothing of others."""
     story = Story()
     canary = story.canary()
     story.origin(canary, found=False)
     assert (story.state.proofs, story.known(canary).origin, story.state.origin_looked_at) == ({}, False, START)
     story.origin(canary, found=True)
     assert story.state.proofs == {proof_key(Route.OWN_STORE, ""): START}
-    story.wait(60).origin(canary, found=None)
+    story.wait(60).origin("gone", found=False)
     assert (story.known(canary).origin, story.state.origin_looked_at) == (True, START + 60)

@@ -14,11 +14,14 @@ from monitor.core.pipeline_counters import (
     WINDOW,
     CountedBy,
     PipelineCounters,
+    RequestGrowth,
     SpanCounters,
     add_reading,
     collector_flow,
     loses_spans,
+    request_growth,
     say_counters,
+    still_needed,
 )
 from tests.core.build import MINUTE, POLICY, Story
 from tests.fakes.clock import START
@@ -309,3 +312,48 @@ def test_what_a_processor_still_held_is_no_drop() -> None:
     dropping = collector_flow(PipelineCounters(readings=(held(1, 4), held(2, 9))))
     assert dropping is not None
     assert dropping.dropped == {"batch": 5}
+
+
+# --- requests between two readings
+
+
+def served(minutes: int, requests: int | None, started_at: float | None = 1.0) -> SpanCounters:
+    """What was read so many minutes after the beginning."""
+    return SpanCounters(at=START + 60 * minutes, requests=requests, started_at=started_at)
+
+
+def growth(*readings: SpanCounters, until: int = 20) -> RequestGrowth | str | None:
+    """In the quarter of an hour that ended so many minutes after the beginning."""
+    return request_growth(readings, START + 60 * (until - 15), START + 60 * until)
+
+
+def test_the_growth_between_two_readings_that_are_over_is_counted() -> None:
+    """The newest reading is too fresh: its traces may still come."""
+    found = growth(served(0, 100), served(15, 170), served(30, 250))
+    assert found == RequestGrowth(since=START, until=START + 900, requests=70)
+    assert growth(served(0, None), served(15, None)) == RequestGrowth(since=START, until=START + 900, requests=0)
+
+
+def test_one_reading_is_nothing_to_compare_with() -> None:
+    """Nor are two, while the second is too fresh; nor are those of an hour ago."""
+    assert growth() is growth(served(0, 100)) is growth(served(0, 100), served(21, 170)) is None
+    assert growth(served(0, 100), served(15, 170), until=80) is None
+
+
+@pytest.mark.parametrize("end", [served(15, 30), served(15, 170, started_at=2.0)])
+def test_a_counter_that_began_anew_is_not_compared(end: SpanCounters) -> None:
+    """Another process, or the same after a restart."""
+    assert (
+        growth(served(0, 100), end) == "the gateway restarted between two readings, or several replicas answer in turn"
+    )
+
+
+def test_readings_that_may_be_of_two_processes_are_not_compared() -> None:
+    """One replica has served 1000 and the other 5000: that is no growth of 4000, of which most traces were lost."""
+    assert "two processes" in str(growth(served(0, 1000, None), served(15, 5000, None)))
+
+
+def test_what_a_later_window_may_need_is_kept() -> None:
+    """The two newest that are over, and all that are not."""
+    readings = tuple(served(minutes, minutes) for minutes in (0, 5, 10, 15, 25, 35))
+    assert still_needed(readings, START + 60 * 20) == readings[2:]

@@ -154,3 +154,29 @@ def test_no_secret_is_ever_in_what_is_kept_or_shown(value: str, expected: str) -
 def test_fingerprints_depend_on_the_key() -> None:
     """A dictionary made elsewhere is of no use."""
     assert fingerprint("tl_ours", b"one") != fingerprint("tl_ours", b"two")
+
+
+@pytest.mark.parametrize(
+    ("value", "odd"),
+    [
+        *(
+            ("Bearer ${KEY}", True),
+            ("Bearer ${", False),
+            ("${a$b}", True),
+            ("${${a}", True),
+            ("${a{b}", True),
+            ("$}", False),
+        ),
+        *(
+            ("{{ key }}", True),
+            ("{{{key}}}", True),
+            ("{{a{b}}", True),
+            ("{{a}b}}", False),
+            ("{{", False),
+            ("}}", False),
+        ),
+    ],
+)
+def test_a_placeholder_is_found_wherever_it_begins(value: str, odd: bool) -> None:
+    """Beginnings before the last one change nothing."""
+    assert (Oddity.PLACEHOLDER in secret(f"sk{value}").oddities) is odd

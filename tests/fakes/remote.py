@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from monitor.http import Http, InProcess
+from monitor.http import Http
 from monitor.ports import Clock
 from monitor.redaction import Redactor
+from tests.fakes.breakable import Breakable
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Remote:
         self.replies = list(replies) or [Reply()]
         self.asked: list[Asked] = []
         self.outcomes: list[str] = []
-        self.transport = InProcess({"remote.example": self._serve})
+        self.transport = Breakable({"remote.example": self._serve})
         self.http = Http(
             clock=clock,
             transport=self.transport,

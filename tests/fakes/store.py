@@ -8,7 +8,7 @@ from monitor.core.silence import Silence
 from monitor.core.state import State, TargetState
 from monitor.ports import Clock
 from monitor.store import Recorded
-from monitor.store.history import Newest, keep_newest, lane, make_entry, merge
+from monitor.store.history import Newest, keep_newest, make_entry, merge, merge_key
 
 _KEY_DIGITS = 64
 _ENTRIES = 10_000
@@ -53,15 +53,15 @@ class MemoryStore:
         new = make_entry(target, given, at)
         if new is None:
             return
-        looks = lane(new)
-        number, before = self._newest.get(looks, (0, None)) if looks is not None else (0, None)
+        key = merge_key(new)
+        number, before = self._newest.get(key, (0, None)) if key is not None else (0, None)
         merged = merge(before, new) if number in self._history else None
         if merged is None:
             number = next(self._numbers)
             self._history.pop(number - _ENTRIES, None)
         self._history[number] = merged or new
-        if looks is not None:
-            keep_newest(self._newest, looks, number, merged or new)
+        if key is not None:
+            keep_newest(self._newest, key, number, merged or new)
 
     async def history(
         self, *, target: TargetName | None = None, since: Instant | None = None, limit: int = 1000

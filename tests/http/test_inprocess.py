@@ -10,6 +10,7 @@ from monitor.core.model import Service
 from monitor.http import ASGIApp, Http, InProcess
 from monitor.ports import Unreachable
 from monitor.redaction import Redactor
+from tests.fakes.breakable import Breakable
 from tests.fakes.clock import FakeClock
 from tests.http.common import Received, ask
 
@@ -75,7 +76,7 @@ async def test_what_is_left_of_a_deadline_is_rounded() -> None:
 async def test_an_app_can_be_taken_down_and_brought_up(kind: str) -> None:
     """In every way that a host can be gone."""
     clock = FakeClock()
-    transport = InProcess({"one.example": app_saying(200, b"1")})
+    transport = Breakable({"one.example": app_saying(200, b"1")})
     http = Http(clock=clock, transport=transport, redactor=Redactor())
     transport.take_down("one.example", kind)
     asked = asyncio.ensure_future(ask(http, "http://one.example/"))

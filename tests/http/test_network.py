@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from monitor.checks.verdicts import own_failure
 from monitor.core.address import is_link_local
 from monitor.core.model import Service
 from monitor.http.network import Proxies, Resolver
@@ -88,6 +89,13 @@ async def test_the_machines_metadata_is_never_asked(address: str) -> None:
     assert caught.value.kind == "denied"
 
 
+async def test_what_is_no_url_for_http_is_not_asked_and_accuses_nobody() -> None:
+    """Such as the address of an endpoint for gRPC: it is our own request that cannot be made."""
+    with pytest.raises(Unreachable, match="not an http or https URL") as caught:
+        await ask(over_network(), "otelcol.example.com:4317")
+    assert own_failure(caught.value, "the endpoint", {}) is not None
+
+
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]", "2852039166"])
 async def test_a_link_local_address_is_denied_however_it_is_written(host: str) -> None:
     """As a literal, or as the integer that the resolver understands."""
@@ -142,6 +150,13 @@ async def test_requests_through_a_proxy_go_to_the_proxy() -> None:
         ({"proxy": "http://q:2", "no_proxy": "a.example:443"}, ("https", "a.example", 443), None),
         ({"proxy": "http://q:2", "no_proxy": "10.0.0.0/8"}, ("https", "10.1.2.3", 443), None),
         ({"proxy": "http://q:2", "no_proxy": "10.1.2.3"}, ("https", "10.1.2.3", 443), None),
+        ({"proxy": "http://q:2", "no_proxy": "10.1.2.3:8443"}, ("https", "10.1.2.3", 8443), None),
+        ({"proxy": "http://q:2", "no_proxy": "10.1.2.3:8443"}, ("https", "10.1.2.3", 443), "http://q:2"),
+        ({"proxy": "http://q:2", "no_proxy": "10.0.0.0/8:8443"}, ("https", "10.1.2.3", 8443), None),
+        ({"proxy": "http://q:2", "no_proxy": "[2001:db8::1]:8443"}, ("https", "2001:db8::1", 8443), None),
+        ({"proxy": "http://q:2", "no_proxy": "[2001:db8::1]:8443"}, ("https", "2001:db8::1", 443), "http://q:2"),
+        ({"proxy": "http://q:2", "no_proxy": "[2001:db8::1]"}, ("https", "2001:db8::1", 443), None),
+        ({"proxy": "http://q:2", "no_proxy": "2001:db8::1"}, ("https", "2001:db8::1", 443), None),
         ({"proxy": "http://q:2", "environ": {"NO_PROXY": "a.example"}}, ("https", "a.example", 443), None),
         ({"proxy": "http://q:2", "no_proxy": "b.example a.example"}, ("https", "a.example", 443), None),
         ({"proxy": "http://q:2", "no_proxy": " b.example,\ta.example ,"}, ("https", "a.example", 443), None),

@@ -8,10 +8,11 @@ import pytest
 
 from monitor.core.incident import Notice, Reason
 from monitor.core.model import Severity
-from monitor.http import Http, InProcess
+from monitor.http import Http
 from monitor.notifiers.alertmanager import LASTS, AlertmanagerNotifier
 from monitor.ports import Notifier, Undeliverable
 from monitor.redaction import Redactor
+from tests.fakes.breakable import Breakable
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers import notices
 from tests.notifiers.contract import REDACT, SECRET, NotifierContract, Reader
@@ -25,7 +26,7 @@ class Cluster:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.one, self.two = Receiver(), Receiver()
-        self.network = InProcess({"am-1": self.one.asgi, "am-2": self.two.asgi})
+        self.network = Breakable({"am-1": self.one.asgi, "am-2": self.two.asgi})
 
     def received(self) -> list[str]:
         """What the first instance was sent."""
@@ -272,7 +273,7 @@ class House:
     def __init__(self, *, skew: float = 0.0) -> None:
         self.clock = FakeClock()
         self.one, self.two = FakeAlertmanager(self.clock, skew=skew), FakeAlertmanager(self.clock)
-        self.network = InProcess({"am-1": self.one.asgi, "am-2": self.two.asgi})
+        self.network = Breakable({"am-1": self.one.asgi, "am-2": self.two.asgi})
         self.notifier = AlertmanagerNotifier(
             http=Http(clock=self.clock, transport=self.network, redactor=Redactor()),
             clock=self.clock,

@@ -11,10 +11,11 @@ import pytest
 from monitor.core.incident import Reason
 from monitor.core.model import Fault
 from monitor.core.notify import record
-from monitor.http import Http, InProcess
+from monitor.http import Http
 from monitor.notifiers.webhook import WebhookNotifier
 from monitor.ports import Notifier, Undeliverable
 from monitor.redaction import Redactor
+from tests.fakes.breakable import Breakable
 from tests.fakes.clock import START, FakeClock
 from tests.notifiers import notices
 from tests.notifiers.contract import REDACT, NotifierContract, Reader
@@ -30,7 +31,7 @@ class Hook:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.receiver = Receiver()
-        self.network = InProcess({"hooks.acme.dev": self.receiver.asgi})
+        self.network = Breakable({"hooks.acme.dev": self.receiver.asgi})
 
     def received(self) -> list[str]:
         """Everything it took, and for a closed incident the word."""

@@ -13,10 +13,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from monitor.core.model import TraceId
-from monitor.http import Http, InProcess
+from monitor.http import Http
 from monitor.otlp import OtlpIngest
 from monitor.ports import ControlRequest, IngestAnswer, Unreachable
 from monitor.redaction import Redactor
+from tests.fakes.breakable import Breakable
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
 
@@ -170,7 +171,7 @@ async def test_a_connection_that_is_lost_is_tried_again_and_then_reported(kind: 
     """One that is refused is reported at once."""
     clock = FakeClock()
     remote = Remote(clock, Reply())
-    transport: InProcess = remote.transport
+    transport: Breakable = remote.transport
     transport.take_down("remote.example", kind)
     task = asyncio.ensure_future(ingest_at(remote).send(SPAN, timeout=20))
     assert await clock.run_until(task.done) == took

@@ -1,6 +1,7 @@
 """What is said of a span, and what is not: names of content and credentials, never the content."""
 
 import json
+import time
 from base64 import b64encode, urlsafe_b64encode
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -363,3 +364,21 @@ def test_a_parent_of_another_form_is_garbled(parent: object) -> None:
             nonce=None,
             redactor=Redactor(),
         )
+
+
+@pytest.mark.parametrize(
+    "name", ["metadata." * 20_000 + "\n", "access_" * 30_000, "gen_ai.prompt." * 15_000, "_" * 200_000]
+)
+def test_a_name_of_any_length_is_read_in_linear_time(name: str) -> None:
+    """Meanwhile nothing else of the monitor runs."""
+    began = time.perf_counter()
+    fact({name: "a value"})
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize("value", ["{" * 200_000, "${" * 100_000, "tfy_" * 50_000, "<a" * 100_000, "x{" * 100_000])
+def test_a_value_of_any_length_is_read_in_linear_time(value: str) -> None:
+    """Also under the name of a credential, where more is asked of it."""
+    began = time.perf_counter()
+    fact({"authorization": value, "gen_ai.prompt": value})
+    assert time.perf_counter() - began < 1

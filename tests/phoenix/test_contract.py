@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from monitor.core.backend import PHOENIX, BackendTraits
-from monitor.http import Http, InProcess
-from monitor.otlp import OtlpIngest
+from monitor.http import Http
+from monitor.otlp import OtlpIngest, SpanReader
 from monitor.phoenix import PhoenixReader
 from monitor.redaction import Redactor
 from monitor.sandbox import BackendKind, Sandbox
+from tests.fakes.breakable import Breakable
 from tests.fakes.clock import FakeClock
 from tests.otlp.contract import NEVER_SENT, NONCE, BackendContract, Stage
 
@@ -19,7 +20,7 @@ PROJECT = "gateway"
 
 
 class _Stage(Stage):
-    def __init__(self, sandbox: Sandbox, transport: InProcess, clock: FakeClock) -> None:
+    def __init__(self, sandbox: Sandbox, transport: Breakable, clock: FakeClock) -> None:
         self.clock = clock
         self._sandbox = sandbox
         self._transport = transport
@@ -27,7 +28,7 @@ class _Stage(Stage):
         http = Http(clock=clock, transport=transport, redactor=redactor)
         headers = world.backend.headers(world.credentials.key)
         key = (lambda: world.credentials.key) if world.backend.authenticates else None
-        self.backend = PhoenixReader(http, url, PROJECT, key, redactor=redactor, clock=clock)
+        self.backend = PhoenixReader(http, url, PROJECT, key, spans=SpanReader(redactor), clock=clock)
         self.ingest = OtlpIngest(http, f"{url}/v1/traces", lambda: headers, redactor=redactor, clock=clock)
 
     async def refuse_the_key(self) -> None:
@@ -45,7 +46,7 @@ async def staged(kind: BackendKind) -> AsyncIterator[_Stage]:
     clock = FakeClock()
     sandbox = Sandbox(clock=clock, backend=kind)
     await sandbox.start()
-    transport = InProcess({str(host): app for host, app in sandbox.apps.items()})
+    transport = Breakable({str(host): app for host, app in sandbox.apps.items()})
     yield _Stage(sandbox, transport, clock)
     await sandbox.stop()
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from monitor.otlp import ROOT_TYPES, SPAN_TYPE
+from monitor.otlp import LOOK_BYTES, ROOT_TYPES, SPAN_TYPE, SpanReader
 from monitor.phoenix import PhoenixReader
-from monitor.phoenix.read import LOOK_BYTES
 from monitor.ports import Garbled, TooManyRows
 from monitor.redaction import Redactor
 from tests.fakes.clock import START, FakeClock
@@ -27,7 +26,7 @@ async def count(*replies: Reply) -> tuple[int, Remote]:
     """One count, answered so."""
     clock = FakeClock()
     remote = Remote(clock, *replies)
-    reader = PhoenixReader(remote.http, remote.url, "default", None, redactor=Redactor(), clock=clock)
+    reader = PhoenixReader(remote.http, remote.url, "default", None, spans=SpanReader(Redactor()), clock=clock)
     return await reader.count_traces(since=START - 900, until=START, timeout=10), remote
 
 
@@ -41,6 +40,12 @@ async def test_the_root_spans_of_every_type_are_read_to_the_end() -> None:
     assert {(each["start_time"], each["end_time"]) for each in asked} == {
         ("2027-01-15T07:45:00+00:00", "2027-01-15T08:00:00+00:00")
     }
+
+
+async def test_a_span_that_two_pages_show_is_one() -> None:
+    """Spans that come while pages are read move the border between them."""
+    found, _ = await count(roots(1, 100, cursor="next"), roots(91, 30), NONE, NONE, NONE)
+    assert found == 120
 
 
 async def test_other_rows_than_were_asked_for_are_no_count() -> None:

@@ -3,6 +3,7 @@
 Shapes as release 20.26.1 was seen to answer, and as its /openapi.json describes them.
 """
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http.rows import ROW_LIMIT
+from monitor.otlp import LOOK_BYTES, SpanReader
 from monitor.phoenix import PhoenixReader
-from monitor.phoenix.read import LOOK_BYTES, PAGE
+from monitor.phoenix.read import PAGE
 from monitor.ports import Garbled, NotYetThere, PortError, Refused, TooManyRows, Unreachable
 from monitor.redaction import Redactor
 from tests.fakes.clock import START, FakeClock
@@ -70,9 +72,8 @@ async def read(
         f"{remote.url}/",
         "a project",
         (lambda: key) if key is not None else None,
-        redactor=Redactor([KEY]),
+        spans=SpanReader(Redactor([KEY]), texts_of=lambda _: texts),
         clock=clock,
-        texts_of=lambda _: texts,
     )
     asking = reader.read_window(
         since=START,
@@ -256,7 +257,29 @@ async def test_a_project_with_too_much_in_it_is_said_to_be_busy() -> None:
     rows = [row(number, status_message="x" * 90_000) for number in range(100)]
     error = await refused(page(*rows, cursor="c"), narrowing=Narrowing.WINDOW)
     assert isinstance(error, TooManyRows)
-    assert f"in {LOOK_BYTES / 2**20:.1f} MiB" in str(error)
+    assert f"{LOOK_BYTES / 2**20:.1f} MiB, the limit of one look" in str(error)
+
+
+@pytest.mark.parametrize("status", [429, 401, 503])
+async def test_a_root_that_was_shown_is_there_whatever_is_answered_after_it(status: int) -> None:
+    """It is the oldest of its spans: without it, more of them may be on the page that was refused."""
+    spans, _ = await read(page(row(1), row(2, MINE), cursor="c"), Reply(status=status), narrowing=Narrowing.WINDOW)
+    assert [span.trace_id for span in spans] == [MINE]
+    rootless = page(row(1), row(2, MINE, parent_id="3" * 16), cursor="c")
+    assert not isinstance(await refused(rootless, Reply(status=status), narrowing=Narrowing.WINDOW), Garbled)
+
+
+@pytest.mark.parametrize("after", [4.0, 5.0])
+async def test_pages_that_take_all_the_time_are_too_many(after: float) -> None:
+    """Each was answered: that accuses nobody."""
+    clock = FakeClock()
+    remote = Remote(clock, *(Reply(full(PAGE * number, str(number)).body, after=after) for number in range(9)))
+    reader = PhoenixReader(remote.http, remote.url, "default", None, spans=SpanReader(Redactor()), clock=clock)
+    asking = reader.read_window(since=START, until=START + 1, trace_id=MINE, nonce=None, timeout=10)
+    task = asyncio.ensure_future(asking)
+    assert await clock.run_until(task.done) == 10
+    with pytest.raises(TooManyRows):
+        await task
 
 
 async def test_rows_that_are_too_large_prove_nothing() -> None:

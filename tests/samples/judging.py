@@ -11,7 +11,7 @@ from monitor.core.drift import compare
 from monitor.core.model import CheckResult, TraceId
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen, judge_completeness, judge_labels
 from monitor.notifiers.slack import Destination, Frame, Pace, SlackBot
-from monitor.otlp import OtlpIngest
+from monitor.otlp import OtlpIngest, SpanReader
 from monitor.ports import CanaryRequest, ControlRequest, Gone, PortError, Refused, Undeliverable
 from monitor.redaction import Redactor
 from monitor.traceloop import TraceloopReader
@@ -94,7 +94,9 @@ async def _own_store(remote: Remote) -> str:
 
 
 def _reader(remote: Remote) -> TraceloopReader:
-    return TraceloopReader(remote.http, remote.url, lambda: TRACELOOP_KEY, redactor=redactor(), clock=remote.clock)
+    return TraceloopReader(
+        remote.http, remote.url, lambda: TRACELOOP_KEY, spans=SpanReader(redactor()), clock=remote.clock
+    )
 
 
 def _tree(route: Route, spans: tuple[SpanFact, ...]) -> str:

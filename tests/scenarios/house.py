@@ -25,7 +25,7 @@ from monitor.daemon.compose import Deps
 from monitor.daemon.compose_notifiers import notifiers_of
 from monitor.daemon.daemon import Daemon
 from monitor.daemon.policy import enabled_checks
-from monitor.http import Http, InProcess
+from monitor.http import Http
 from monitor.ports import Notifier
 from monitor.redaction import Redactor
 from monitor.sandbox import BackendKind, Host, Sandbox, Traffic, Variant
@@ -34,6 +34,7 @@ from monitor.settings import Settings, parse
 from monitor.telemetry.gauges import Expected, Monitored, View
 from monitor.telemetry.metrics import Metrics
 from tests.fakes.block_kit import validate_message
+from tests.fakes.breakable import Breakable
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import MemoryStore
 from tests.scenarios.discretion import given_away, notified_twice_or_never
@@ -104,7 +105,7 @@ class House:
         self.more = dict(more)
         self._between: dict[Host, Between] = {}
         self._cut_off = False
-        self._transport = InProcess({})
+        self._transport = Breakable({})
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # --- start and stop
@@ -128,7 +129,7 @@ class House:
         configuration = merge(merge(world, {"alerting": {"slack": {"mention": MENTION}}}), self.more)
         settings = parse(json.dumps(configuration), {}, Path.cwd()).settings
         redactor = Redactor()
-        self._transport = InProcess({host: self._wired(host) for host in self.sandbox.apps})
+        self._transport = Breakable({host: self._wired(host) for host in self.sandbox.apps})
         if self._cut_off:
             self.cut_off()
         http = Http(clock=self.clock, transport=self._transport, redactor=redactor)

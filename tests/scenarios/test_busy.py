@@ -60,7 +60,7 @@ async def test_where_no_filter_is_honoured_and_all_is_too_much_the_monitor_is_bl
     async with house(Variant().vary({"filters": "ignored", **BY_FILTER}), traffic=HUGE) as home:
         await home.advance(30 * MINUTE)
         assert {fault for _, fault in home.story} == {"blind"}
-        assert "too busy for this route" in home.roots[0].text
+        assert "too many spans to read" in home.roots[0].text
         assert "model alias" in home.roots[0].text
 
 
@@ -71,7 +71,7 @@ async def test_what_cannot_be_judged_is_shown_and_is_no_unknown_arrival() -> Non
         assert home.incidents == []
         assert set(home.outcomes) == {"arrived"}
         described = home.daemon.report()["targets"]["demo"]
-        assert "too busy" in described["checks"]["arrival"]["evidence"]["not_judged"]
+        assert "too many spans" in described["checks"]["arrival"]["evidence"]["not_judged"]
         assert any(
             caveat.startswith("labels and content of the newest trace were not checked: ")
             for caveat in described["caveats"]

@@ -1,7 +1,7 @@
 """What is in force when nobody says otherwise, built in or made from other settings."""
 
 from monitor.core.model import Severity
-from tests.settings.samples import MINIMAL, complaints, prod, settings, with_target
+from tests.settings.samples import MINIMAL, complaints, loaded, prod, settings, with_target
 
 BUILT_IN = {
     "alerting": {
@@ -154,6 +154,15 @@ def test_without_canaries_no_arrival_is_checked() -> None:
     text = with_target("checks: {canary: {enabled: false}}").replace("{model: openai-main/gpt-4o-mini}", "{}")
     checks = prod(text).checks
     assert (checks.canary.enabled, checks.arrival.enabled, checks.control.enabled) == (False, False, True)
+
+
+def test_no_test_spans_are_sent_to_an_endpoint_for_grpc() -> None:
+    """They go by HTTP: posted to a port for gRPC they would be lost, and the endpoint be accused of it."""
+    collector = with_target("expected: {protocol: grpc, endpoint: 'otelcol.example.com:4317'}")
+    assert not prod(collector).checks.control.enabled
+    assert prod(collector.replace("grpc", "http").replace("'otelcol", "'https://otelcol")).checks.control.enabled
+    (warning,) = (each for each in loaded(collector).warnings if "grpc" in each)
+    assert warning.endswith("test spans are sent by HTTP, so `control` is off")
 
 
 def test_what_follows_from_a_mistake_is_not_reported_besides() -> None:

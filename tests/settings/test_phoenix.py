@@ -108,6 +108,7 @@ def test_grpc_is_warned_of_where_it_leads_elsewhere() -> None:
     )
     assert "targets.prod.phoenix.project is not named by a header over gRPC" in said
     assert "where Phoenix takes HTTP" not in warned("expected: {protocol: grpc, endpoint: 'p.example.com:4317'}")
+    assert "where Phoenix takes HTTP" in warned("expected: {protocol: grpc, endpoint: 'p.example.com:443'}")
     assert "gRPC" not in warned("expected: {protocol: http}")
 
 

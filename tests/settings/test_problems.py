@@ -72,7 +72,7 @@ def test_a_list_or_a_value_where_a_mapping_belongs(more: str, said: str) -> None
         (f"alerting: {{fail_after: {'9' * 5000}}}", "alerting.fail_after: is not a whole number of a reasonable size"),
         ("alerting: {reopen_within: -1s}", "alerting.reopen_within: is not a duration; allowed: 30s, 5m, 1h30m"),
         ("alerting: {remind_every: [4h, x]}", "alerting.remind_every[1]: is not a duration; allowed: 30s, 5m, 1h30m"),
-        ("heartbeat: {every: 0s}", "heartbeat.every: must be longer than nothing; allowed: 30s, 5m, 1h30m"),
+        ("heartbeat: {every: 0s}", "heartbeat.every: must be more than 0; allowed: 30s, 5m, 1h30m"),
         ("heartbeat: {every: 20000d}", "heartbeat.every: is longer than ten years; shorter is allowed"),
         (
             "alerting: {severity: {trace_lost: none}}",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from monitor.settings.model import build
 from monitor.settings.secret import (
-    MASK,
+    STARS,
     HeaderSource,
     SecretSource,
     Unusable,
@@ -290,7 +290,7 @@ def test_nothing_that_prints_settings_shows_a_secret(tmp_path: Path) -> None:
     shown += read.settings.model_dump_json(exclude={"http"})
     for secret in ("tfy-Secret-1", "tl_Secret_2", "tl_Secret_File", "tl_Secret_Proxy"):
         assert secret not in shown
-    assert MASK in shown
+    assert STARS in shown
 
 
 def test_not_even_pydantics_own_error_quotes_what_was_given() -> None:

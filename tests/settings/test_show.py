@@ -66,6 +66,16 @@ targets:
     assert row(shown, "targets.prod.control_plane") == ("null", "built-in")
 
 
+def test_why_no_test_spans_are_sent_by_grpc_is_shown() -> None:
+    """Also where somebody has asked for them."""
+    text = with_target(
+        "expected: {protocol: grpc, endpoint: 'otelcol.example.com:4317'}", "checks: {control: {enabled: true}}"
+    )
+    said = ("false", "test spans are sent by HTTP, not by gRPC")
+    assert row(show(loaded(text)), "targets.prod.checks.control.enabled") == said
+    assert row(show(loaded(MINIMAL)), "targets.prod.checks.control.enabled") == ("true", "built-in")
+
+
 def test_secrets_are_masked_and_their_files_named(tmp_path: Path) -> None:
     """Wherever they stand, also where none belongs."""
     (tmp_path / "key").write_text("tl_Secret_File")
@@ -79,6 +89,8 @@ def test_secrets_are_masked_and_their_files_named(tmp_path: Path) -> None:
     assert row(shown, "targets.prod.expected.headers.X-B")[0] == f"{{file: {tmp_path}/key}}"
     assert row(shown, "targets.prod.labels.oops")[0] == "********"
     assert row(shown, "http.proxy")[0] == "http://********@proxy:3128"
+    sign = show(loaded(MINIMAL + "http: {proxy: 'http://user:p@ssword-Tail@proxy:3128'}\n"))
+    assert row(sign, "http.proxy")[0] == "http://********@proxy:3128"
 
 
 FULL = (

@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from monitor.core.config_memory import ConfigMemory, ConfigSeen, remember
 from monitor.core.drift import ENDPOINT, ExportConfig, Match, SameUrl
+from monitor.http.network import Proxies
 from monitor.notifiers.slack import render
 from monitor.settings.expected import expected_config
 from monitor.settings.show import show
@@ -322,3 +323,12 @@ def test_what_is_no_share_is_refused(written: str) -> None:
     """More than nothing, at most all of it."""
     (complaint,) = complaints(_with_share(written))
     assert "targets.prod.checks.volume.min_ratio: is " in complaint
+
+
+def test_an_empty_text_is_no_proxy_whatever_the_environment_says() -> None:
+    """Null leaves it to HTTPS_PROXY and its kin."""
+    environ = {"HTTPS_PROXY": "http://p:1"}
+    for text, proxy in (("''", None), ("null", "http://p:1"), ("'  '", None), ("' http://q:2 '", "http://q:2")):
+        http = settings(MINIMAL + f"http: {{proxy: {text}}}\n").http
+        assert Proxies(proxy=http.proxy, no_proxy=http.no_proxy, environ=environ).proxy_of("https://a.example") == proxy
+    assert '\n  proxy: ""' in show(loaded(MINIMAL + "http: {proxy: ''}\n"))

@@ -82,6 +82,19 @@ async def test_the_history_is_read_as_far_back_as_asked(path: Path) -> None:
     assert everything(path.parent) == before
 
 
+async def test_bytes_that_are_no_text_are_not_quoted(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged document costs what it says, and is nowhere shown."""
+    store = await a_running_daemon(path)
+    store.record(PROD, KeyTried(at=START, accepted=False), START)
+    await store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE targets SET document = CAST(X'68756e7465723280' AS TEXT)")
+        connection.execute("UPDATE history SET document = CAST(X'68756e7465723280' AS TEXT)")
+    snapshot = load_snapshot(path, history_since=START)
+    assert (snapshot.problem, snapshot.state.targets, snapshot.history) == (None, {}, ())
+    assert "hunter2" not in caplog.text
+
+
 async def test_it_reads_what_a_daemon_left_behind_and_touches_nothing(path: Path) -> None:
     """After a clean end there is one file, in WAL mode; reading it makes no companions."""
     store = await a_running_daemon(path)

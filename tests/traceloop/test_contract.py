@@ -5,13 +5,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from monitor.http import Http, InProcess
-from monitor.otlp import OtlpIngest
+from monitor.http import Http
+from monitor.otlp import OtlpIngest, SpanReader
 from monitor.ports import Gone, IngestAnswer, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.sandbox import Sandbox
 from monitor.traceloop import TraceloopReader
 from tests.fakes.backend import FakeBackend, FakeIngest
+from tests.fakes.breakable import Breakable
 from tests.fakes.clock import FakeClock
 from tests.otlp.contract import NONCE, BackendContract, Stage
 
@@ -49,14 +50,14 @@ class TestFakes(BackendContract):
 
 
 class _RealStage(Stage):
-    def __init__(self, sandbox: Sandbox, transport: InProcess, clock: FakeClock) -> None:
+    def __init__(self, sandbox: Sandbox, transport: Breakable, clock: FakeClock) -> None:
         self.clock = clock
         self._sandbox = sandbox
         self._transport = transport
         url, redactor = sandbox.traceloop_url, Redactor()
         http = Http(clock=clock, transport=transport, redactor=redactor)
         key = sandbox.world.credentials.key
-        self.backend = TraceloopReader(http, url, lambda: key, redactor=redactor, clock=clock)
+        self.backend = TraceloopReader(http, url, lambda: key, spans=SpanReader(redactor), clock=clock)
         self.ingest = OtlpIngest(
             http, f"{url}/v1/traces", lambda: {"Authorization": f"Bearer {key}"}, redactor=redactor, clock=clock
         )
@@ -83,7 +84,7 @@ class TestTraceloop(BackendContract):
         clock = FakeClock()
         sandbox = Sandbox(clock=clock)
         await sandbox.start()
-        transport = InProcess({str(host): app for host, app in sandbox.apps.items()})
+        transport = Breakable({str(host): app for host, app in sandbox.apps.items()})
         yield _RealStage(sandbox, transport, clock)
         await sandbox.stop()
 

@@ -11,10 +11,11 @@ import pytest
 from monitor.core.model import TraceId
 from monitor.core.trace import Narrowing, SpanFact
 from monitor.http.rows import ROW_LIMIT
+from monitor.otlp import LOOK_BYTES, SpanReader
 from monitor.ports import Garbled, Gone, PortError, Refused, TooManyRows, Unreachable
 from monitor.redaction import Redactor
 from monitor.traceloop import TraceloopReader
-from monitor.traceloop.read import LOOK_BYTES, PAGE
+from monitor.traceloop.read import PAGE
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
 
@@ -59,7 +60,7 @@ EMPTY = page(total=0, cursor="-1")
 
 def reader_at(remote: Remote) -> TraceloopReader:
     """The adapter before a remote."""
-    return TraceloopReader(remote.http, remote.url, lambda: KEY, redactor=Redactor([KEY]), clock=remote.clock)
+    return TraceloopReader(remote.http, remote.url, lambda: KEY, spans=SpanReader(Redactor([KEY])), clock=remote.clock)
 
 
 async def window(
@@ -222,7 +223,7 @@ async def test_absence_is_an_empty_answer_once_every_row_was_seen(replies: tuple
         ([full(0, total=500), page(row(PAGE)), page(row(PAGE))], f"{PAGE + 1} of 500 rows"),
         ([full(0, total=500), page(cursor="-1")], f"{PAGE} of 500 rows"),
         ([page(row(1), {"traceId": MINE, "spanId": "x"}, total=2)], "no usable trace_id"),
-        ([page("odd", total=1)], "no object"),
+        ([page("odd", total=1)], "not an object"),
         ([Reply({"spans": []})], "documented shape"),
         ([Reply({"spans": None})], "documented shape"),
         ([Reply({"data": []})], "documented shape"),
@@ -233,6 +234,15 @@ async def test_absence_is_never_concluded_from_what_was_not_seen(replies: list[R
     """Too many rows, a stuck cursor, pages that do not add up, another shape: Garbled."""
     with pytest.raises(Garbled, match=why):
         await window(*replies)
+
+
+@pytest.mark.parametrize("total", [{}, {"total_results": 0}])
+async def test_null_is_a_window_without_rows(total: dict[str, int]) -> None:
+    """As the quick route writes it; where rows are counted, they are missed."""
+    assert (await window(Reply({"spans": {"data": None, **total}})))[0] == ()
+    await reader_at(Remote(FakeClock(), Reply({"spans": {"data": None}}))).try_key(timeout=5)
+    with pytest.raises(Garbled, match="0 of 3 rows"):
+        await window(Reply({"spans": {"data": None, "total_results": 3}}))
 
 
 async def test_a_trace_that_was_found_needs_no_last_page() -> None:
@@ -333,7 +343,7 @@ async def test_a_look_ends_when_it_has_read_what_it_may() -> None:
     """And says how far it got, and what there was; nothing is concluded."""
     pages = [large(PAGE * number, total=36_000) for number in range(9)]
     with pytest.raises(
-        TooManyRows, match=r"too busy for this route: \d+ of 36000 rows of the window seen in 8.0 MiB"
+        TooManyRows, match=r"too many spans to read: \d+ of 36000 rows read \(8.0 MiB, the limit of one look\)"
     ) as caught:
         await window(*pages)
     assert caught.value.evidence["bytes_read"] == LOOK_BYTES
@@ -380,14 +390,27 @@ async def test_no_nonce_anywhere_is_nothing() -> None:
     assert (await window(page(row(1), total=1), trace=None, nonce="gtm-42"))[0] == ()
 
 
-@pytest.mark.parametrize("trouble", [{"hang": True}, {"after": 4.0}])
-async def test_a_window_is_read_in_bounded_time(trouble: dict[str, Any]) -> None:
-    """All pages together, not each."""
+@pytest.mark.parametrize("status", [429, 401, 503, 404])
+async def test_a_root_that_was_shown_is_there_whatever_is_answered_after_it(status: int) -> None:
+    """It is the oldest of its spans: without it, more of them may be on the page that was refused."""
+    first = page(*(row(number) for number in range(PAGE - 1)), row(999, MINE), total=9999)
+    spans, _ = await window(first, Reply(status=status))
+    assert [span.trace_id for span in spans] == [MINE]
+    with pytest.raises(PortError):
+        await window(page(row(999, MINE, parent_span_id=f"{1:016x}"), total=9999), Reply(status=status))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"), [({"hang": True}, Unreachable), ({"after": 4.0}, TooManyRows), ({"after": 5.0}, TooManyRows)]
+)
+async def test_a_window_is_read_in_bounded_time(trouble: dict[str, Any], error: type[PortError]) -> None:
+    """All pages together, not each. Where pages were answered, it is their number that takes too long."""
     clock = FakeClock()
     remote = Remote(clock, *(Reply(full(PAGE * number).body, **trouble) for number in range(9)))
     asking = reader_at(remote).read_window(since=0, until=1, trace_id=MINE, nonce="gtm-1", timeout=10)
     task = asyncio.ensure_future(asking)
     assert await clock.run_until(task.done) == 10
-    with pytest.raises(Unreachable) as caught:
+    with pytest.raises(error) as caught:
         await task
-    assert caught.value.kind == "timeout"
+    assert getattr(caught.value, "kind", "timeout") == "timeout"
+    assert len(remote.asked) <= 3

@@ -136,3 +136,11 @@ def test_rejected_spans_are_counted() -> None:
     answer = Answer(status=200, headers={"content-type": "application/json"}, body=json.dumps(partial).encode())
     assert count_rejected(answer) == 3
     assert count_rejected(Answer(status=200)) == 0
+
+
+@pytest.mark.parametrize("trace_id", [["a"], {"a": 1}, None, 5])
+def test_an_id_of_another_form_is_none_of_ours(trace_id: Any) -> None:
+    """Whatever stands there is a value that was read, and no error."""
+    shape = read(QUICK, {"spans": [{"trace_id": trace_id, "span_attributes": {"gen_ai.x": 1}}]})
+    assert shape is not None
+    assert (shape.traces, shape.prefixes, shape.understood) == (frozenset(), frozenset(), True)

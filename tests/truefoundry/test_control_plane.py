@@ -195,6 +195,7 @@ async def test_absent_and_null_are_off(manifest: dict[str, Any]) -> None:
         (Reply(b"", status=204), "empty"),
         (Reply({}), "empty"),
         (Reply([]), "empty"),
+        (Reply({"data": []}), "empty"),
         (Reply({**ENVELOPE, "manifest": None}), "empty"),
         (Reply({**ENVELOPE, "manifest": {}}), "empty"),
     ],

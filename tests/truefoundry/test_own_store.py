@@ -1,5 +1,6 @@
 """TrueFoundry's own trace store: what is asked of it, and what its answers prove."""
 
+import asyncio
 import datetime as dt
 from typing import Any
 
@@ -40,7 +41,6 @@ async def test_spans_are_found_page_by_page_and_once_each() -> None:
     second = Reply({"data": [row("b" * 16, "a" * 16), row("c" * 16, "a" * 16)], "pagination": {"nextPageToken": ""}})
     spans, remote = await find(first, second)
     assert [span.span_id[0] for span in spans] == ["a", "b", "c"]
-    assert {span.service_name for span in spans} == {"tfy-llm-gateway"}
     assert [request.json.get("pageToken") for request in remote.asked] == [None, "2"]
 
 
@@ -102,6 +102,38 @@ async def test_absence_is_never_read_into_another_shape(body: Any) -> None:
     """Rows without ids, or of other traces, say nothing about ours."""
     with pytest.raises(Garbled):
         await find(Reply(body))
+
+
+@pytest.mark.parametrize("name", ["traceId", "spanId", "parentSpanId"])
+@pytest.mark.parametrize("text", [KEY, "<script>", "a" * 65, "\u202e", ["a"], {"a": 1}])
+async def test_what_is_no_id_is_never_taken_for_one(name: str, text: Any) -> None:
+    """A trace found by its nonce gives the canary its id, which is kept and shown everywhere."""
+    with pytest.raises(Garbled, match="no usable ids") as caught:
+        await plane_at(Remote(FakeClock(), Reply({"data": [{**row("a" * 16, "b" * 16), name: text}]}))).find_spans(
+            None, since=START, destination=None, timeout=5, nonce="gtm-1"
+        )
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_nonce_that_finds_several_traces_finds_none(together: bool) -> None:
+    """On one page or on two: the filter is not honoured, and whose trace ours is cannot be told."""
+    one, other = row("a" * 16, trace="a" * 32), row("b" * 16, trace="b" * 32)
+    pages = [Reply({"data": [one], "pagination": {"nextPageToken": "2"}}), Reply({"data": [other]})]
+    remote = Remote(FakeClock(), *([Reply({"data": [one, other]})] if together else pages))
+    with pytest.raises(Garbled, match="several traces"):
+        await plane_at(remote).find_spans(None, since=START, destination=None, timeout=5, nonce="gtm-1")
+
+
+async def test_all_pages_together_take_as_long_as_one_may() -> None:
+    """As by every other read."""
+    clock = FakeClock()
+    remote = Remote(clock, Reply({"data": [], "pagination": {"nextPageToken": "2"}}, after=2.0))
+    asking = plane_at(remote).find_spans(TRACE, since=START, destination=None, timeout=5)
+    task = asyncio.ensure_future(asking)
+    assert await clock.run_until(task.done) == 5
+    with pytest.raises(Unreachable):
+        await task
 
 
 async def test_nothing_is_an_answer_of_the_store() -> None:

@@ -18,7 +18,7 @@ from monitor.core.gateway_policies import (
 )
 from monitor.ports import Garbled, Refused, Unreachable
 from monitor.redaction import Redactor
-from monitor.truefoundry.evidence import read_gateway_policy
+from monitor.truefoundry.policies import read_gateway_policy
 from tests.core.build import quick
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.remote import Remote, Reply
@@ -246,6 +246,8 @@ def test_words_are_foreign() -> None:
         (Reply({"message": "not found"}, status=404), "404"),
         (Reply(None), "null"),
         (Reply({}), "empty"),
+        (Reply([]), "empty"),
+        (Reply({"data": []}), "empty"),
         (Reply(b""), "empty"),
         (Reply(b"", status=204), "empty"),
         (Reply({"manifest": None}), "empty"),

@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from monitor.core.incident import Notice
-from monitor.http import Http, InProcess
+from monitor.http import Http
 from monitor.notifiers.slack import Destination, Frame, Pace, SlackBot, SlackWebhook
 from monitor.ports import Clock
 from monitor.redaction import Redactor
 from tests.fakes.block_kit import validate_message
+from tests.fakes.breakable import Breakable
 from tests.fakes.clock import FakeClock
 from tests.notifiers import notices
 from tests.notifiers.contract import REDACT
@@ -117,7 +118,7 @@ class SlackReader:
     def __init__(self, refusal: Said) -> None:
         self.slack = ScriptedSlack()
         self.clock = FakeClock()
-        self.network = InProcess({"slack.com": self.slack.asgi, "hooks.slack.com": self.slack.asgi})
+        self.network = Breakable({"slack.com": self.slack.asgi, "hooks.slack.com": self.slack.asgi})
         self._refusal = refusal
 
     def received(self) -> list[str]:

@@ -172,6 +172,13 @@ def test_a_websocket_is_dialled_as_anything_is_asked() -> None:
         net.dial("wss://169.254.169.254/link")
 
 
+@pytest.mark.parametrize("url", ["wss://[::1", "wss://host:port/", "wss://a\nb/", "wss://" + "a" * 70_000])
+def test_what_slack_gives_instead_of_a_url_is_an_error_like_others(url: str) -> None:
+    """Of a foreign kind it would end the task that listens, for good; what it was is not quoted: it may hold a ticket."""
+    with pytest.raises(Unreachable, match=r"^not a WebSocket URL$"):
+        network().dial(url)
+
+
 async def test_a_refused_ticket_is_a_reason_without_it(caplog: pytest.LogCaptureFixture) -> None:
     """The URL of a connection is a secret, also in what the library says of it."""
     async with serve() as sandbox:

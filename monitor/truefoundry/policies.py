@@ -6,7 +6,6 @@ known, so a list of envelopes and a list of rules are read as well. Whatever els
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from monitor.core.gateway_policies import (
@@ -18,9 +17,7 @@ from monitor.core.gateway_policies import (
     GatewayRule,
     LoggingMode,
 )
-from monitor.core.model import Instant, Seconds
-from monitor.core.pipeline_counters import SpanCounters
-from monitor.ports import Garbled, RequestCount, SpanMetrics
+from monitor.ports import Garbled
 from monitor.redaction import Redactor, clamp
 from monitor.truefoundry.manifest import read_author, read_moment
 
@@ -37,7 +34,7 @@ def read_gateway_policy(body: Any, kind: GatewayPolicyKind, redactor: Redactor) 
     given = body if several else [body]
     envelopes = [each for each in given if _is_of(each, kind)]
     if not 0 < len(envelopes) <= _MOST_RULES or len(envelopes) < len(given):
-        raise Garbled(f"the control plane's answer is no {kind}")
+        raise Garbled(f"the control plane's answer is not a {kind}")
     newest = max(envelopes, key=lambda each: read_moment(each.get("updatedAt")) or 0.0)
     manifests = [each["manifest"] for each in envelopes]
     reader = _Reader(kind, redactor)
@@ -78,7 +75,7 @@ def _mode(manifest: Mapping[str, Any]) -> LoggingMode | None:
             return LoggingMode.ALWAYS
         case "never", _:
             return LoggingMode.NEVER
-    raise Garbled(f"logging_settings of {GatewayPolicyKind.GLOBAL} is of no documented form")
+    raise Garbled(f"logging_settings of {GatewayPolicyKind.GLOBAL} has an undocumented form")
 
 
 class _Reader:
@@ -91,16 +88,16 @@ class _Reader:
     def some(self, value: object, name: str) -> list[Any] | None:
         """A field that is a list, if it is there."""
         if value is not None and (not isinstance(value, list) or len(value) > _MOST_RULES):
-            raise self._garbled(f"the field {name}, which is no list of at most {_MOST_RULES}")
+            raise self._garbled(f"field `{name}`, which is not a list of at most {_MOST_RULES}")
         return value
 
     def logging_rule(self, rule: object) -> GatewayRule:
         """Whether requests of a kind are logged. A condition of another form is kept as one that is not understood."""
         if not isinstance(rule, Mapping) or not isinstance(rule.get("log"), bool):
-            raise self._garbled("a rule that is neither on nor off")
+            raise self._garbled("a rule whose `log` is neither true nor false")
         when = rule.get("when")
         if when is not None and not isinstance(when, Mapping):
-            raise self._garbled("the field when, which is no object")
+            raise self._garbled("field `when`, which is not an object")
         given = {name: value for name, value in (when or {}).items() if value is not None}
         conditions: list[Condition] = []
         for name, value in sorted(given.items(), key=lambda each: _CONDITIONS.get(each[0], len(_CONDITIONS))):
@@ -171,33 +168,3 @@ class _Reader:
 
     def _garbled(self, what: str) -> Garbled:
         return Garbled(f"{self._kind} holds {what}")
-
-
-@dataclass(slots=True, repr=False, eq=False)
-class MeteredRequests:
-    """Implements `monitor.ports.RequestCounter` by the gateway's own counter: what it has grown by from one reading to the next.
-
-    So a window begins and ends with a reading: the newest that is over, and the one before it.
-    """
-
-    metrics: SpanMetrics
-    _readings: tuple[SpanCounters, ...] = ()
-
-    async def count_requests(self, *, since: Instant, until: Instant, timeout: Seconds) -> RequestCount | None:
-        """Read, and compare two readings; None where there are none yet. Raises any PortError; Garbled after a restart."""
-        reading = await self.metrics.read(timeout=timeout)
-        if reading.requests is None:
-            raise Garbled("the gateway's metrics page does not count requests")
-        over = [known for known in self._readings if known.at <= until]
-        self._readings = (*over[-2:], *(known for known in self._readings if known.at > until), reading)
-        if len(over) < 2 or over[-2].at < since - (until - since):  # noqa: PLR2004 - a difference needs two
-            return None
-        begin, end = over[-2:]
-        if begin.started_at is None:
-            raise Garbled(
-                "the gateway's metrics page does not say when the process began, so that two readings may be of two processes"
-            )
-        grown = (end.requests or 0) - (begin.requests or 0)
-        if begin.started_at != end.started_at or grown < 0:
-            raise Garbled("the gateway was started anew between two readings, or several processes answer in turn")
-        return RequestCount(since=begin.at, until=end.at, requests=grown, by="the gateway's own metrics page")
