@@ -26,20 +26,9 @@ WAVE: Seconds = 900.0
 """So long after a mention the others of its wave add none. At the default settings every target has noticed a loss by then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A notifier must be notified of an incident. `together`: other targets behind the same backend are affected too."""
-
-    incident: Incident
-    notified: Notified | None
-    reason: Reason
-    silenced_until: Instant | None
-    together: Corroboration | None = None
-
-
-def everything_due(targets: Targets, notifier: str, silences: tuple[Silence, ...], now: Instant) -> list[Due]:
-    """What a notifier must be notified of now."""
-    found: list[Due] = []
+def everything_due(targets: Targets, notifier: str, silences: tuple[Silence, ...], now: Instant) -> list[Notice]:
+    """What a notifier must be notified of now; whom that calls is for `notify.compose` to say."""
+    found: list[Notice] = []
     affected = corroborations(targets)
     for state, policy in targets:
         for incident in state.incidents:
@@ -47,7 +36,16 @@ def everything_due(targets: Targets, notifier: str, silences: tuple[Silence, ...
             muted, together = muted_until(incident, notified, silences, now), affected.get(incident.id)
             reason = due(incident, notified, silenced_until=muted, policy=policy, now=now, together=together)
             if reason is not None:
-                found.append(Due(incident, notified, reason, muted, together))
+                found.append(
+                    Notice(
+                        reason=reason,
+                        incident=incident,
+                        at=now,
+                        notified=notified,
+                        silenced_until=muted,
+                        together=together,
+                    )
+                )
     return found
 
 
@@ -113,10 +111,10 @@ class Retries:
     wait: Seconds = FIRST_WAIT
     left_alone_until: Seconds = NEVER
 
-    def next(self, waiting: Iterable[Due], now: Seconds) -> Due | None:
+    def next(self, waiting: Iterable[Notice], now: Seconds) -> Notice | None:
         """What is to be tried now: what failed least often, of that news before edits, of those the oldest."""
 
-        def order(one: Due) -> tuple[int, bool, Instant]:
+        def order(one: Notice) -> tuple[int, bool, Instant]:
             failure = self.failures.get(one.incident.id)
             return (failure.count if failure is not None else 0, one.reason is Reason.EDITED, one.incident.opened_at)
 
