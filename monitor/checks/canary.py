@@ -27,7 +27,7 @@ from monitor.core.model import (
     passing,
     unknown,
 )
-from monitor.core.pace import bar_canary
+from monitor.core.pace import why_not_send
 from monitor.core.state import TargetState, TraceIdMode
 from monitor.core.suspicions import step_for_rejection
 from monitor.core.text import code
@@ -96,13 +96,13 @@ class CanaryCheck:
     texts: CanaryTexts
 
     async def look(self, target_store: TargetStore) -> None:
-        """Send one canary, unless it is barred."""
+        """Send one canary, unless there is a reason not to."""
         now = self.clock.now()
-        barred = bar_canary(target_store.state, target_store.policy, now)
-        if barred is None:
+        not_sent = why_not_send(target_store.state, target_store.policy, now)
+        if not_sent is None:
             await self.send(target_store)
         else:
-            result = unknown(barred.summary, barred.unknown_reason)
+            result = unknown(not_sent.summary, not_sent.unknown_reason)
             await target_store.apply(Observation(check=self.name, at=now, took=0.0, result=result))
 
     async def send(self, target_store: TargetStore) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.core.model import CheckName, Fault, UnknownReason, failing
-from monitor.core.pace import bar_canary
+from monitor.core.pace import why_not_send
 from tests.core.build import CANARY, CONFIG, GATEWAY, HOUR, MINUTE, F, Story, a_charge, blind, policy
 from tests.core.stories import CRITICAL, MISSING, WARNING, healthy, starts, stops
 from tests.sampling import sample
@@ -90,7 +90,7 @@ def test_without_another_service_that_answers_our_own_network_is_the_suspect() -
     for _ in range(15):
         story.wait(15).is_blind(GATEWAY, UnknownReason.NO_WITNESS)
     assert (story.confirmed, story.diagnosis.severity) == ({F.BLIND}, WARNING)
-    assert bar_canary(story.state, story.policy, story.now) is None
+    assert why_not_send(story.state, story.policy, story.now) is None
 
 
 def test_cloudflares_1010_is_blind_and_not_a_permission() -> None:
@@ -155,5 +155,5 @@ def test_a_gateway_that_is_down_explains_why_canaries_fail() -> None:
     story = healthy().fails(CANARY, F.PROVIDER_FAILING).fails(CANARY, F.PROVIDER_FAILING)
     story.fails(GATEWAY, F.GATEWAY_UNREACHABLE).fails(GATEWAY, F.GATEWAY_UNREACHABLE)
     assert (story.name, story.diagnosis.explained) == (F.GATEWAY_UNREACHABLE, (F.PROVIDER_FAILING,))
-    assert bar_canary(story.state, story.policy, story.now) is not None
-    assert bar_canary(story.passes(GATEWAY).state, story.policy, story.now) is None
+    assert why_not_send(story.state, story.policy, story.now) is not None
+    assert why_not_send(story.passes(GATEWAY).state, story.policy, story.now) is None
