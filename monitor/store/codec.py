@@ -49,7 +49,10 @@ RENAMED: Mapping[str, str] = {
     "told": "notified",
     "trends": "check_states",
 }
-"""Fields of the state under which earlier versions kept what has another name now. Nothing else in a document is called so."""
+"""Fields of the state under which earlier versions kept what has another name now."""
+
+_VERSION = 2
+"""Of a target's document. One without it may use the names of an earlier version; in one with it they may be any key of a mapping."""
 
 
 class Unreadable(ValueError):
@@ -58,7 +61,7 @@ class Unreadable(ValueError):
 
 def encode_target(state: TargetState) -> str:
     """The state of one target as JSON."""
-    return _encode(state)
+    return _encode(state, version=_VERSION)
 
 
 def decode_target(document: str) -> TargetState:
@@ -113,10 +116,10 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
     return _ADAPTERS[kind]
 
 
-def _encode(value: object) -> str:
+def _encode(value: object, **more: int) -> str:
     # A MappingProxyType is not a dict to pydantic; everything else in the state it knows.
     plain = _adapter(type(value)).dump_python(value, mode="json", exclude_defaults=True, warnings=False, fallback=dict)
-    return json.dumps(plain, separators=(",", ":"))
+    return json.dumps(plain | more, separators=(",", ":"))
 
 
 def _decode(kind: type[T], document: str) -> T:
@@ -161,8 +164,8 @@ def _parse(document: str) -> dict[str, Any]:
 
 def _parse_target(document: str) -> dict[str, Any]:
     """Also one of an earlier version, as this one would have written it."""
-    raw: dict[str, Any] = _under_present_names(_parse(document))
-    return _with_results(raw)
+    raw = _parse(document)
+    return raw if raw.pop("version", None) == _VERSION else _with_results(_under_present_names(raw))
 
 
 def _under_present_names(raw: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -14,6 +14,7 @@ from monitor.core.drift import ExportConfig
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.inputs import Input
 from monitor.core.model import CheckName, Component, Fault, Severity, TargetName, TraceId, passing
+from monitor.core.pipeline_counters import PipelineCounters, SpanCounters
 from monitor.core.secret import describe_secret
 from monitor.core.silence import Silence
 from monitor.core.state import Budget, CheckState, LastLook, TargetState
@@ -58,6 +59,13 @@ def changed(state: TargetState, **fields: Any) -> str:
 def test_a_target_comes_back_as_it_was(state: TargetState) -> None:
     """Whatever the state holds, it is the same after a restart, to the type of every number."""
     assert repr(decode_target(encode_target(state))) == repr(state)
+
+
+def test_a_key_that_is_the_earlier_name_of_a_field_stays_as_it_is() -> None:
+    """In what this version wrote: the reasons and components that a Collector counts by may be called anything."""
+    counters = PipelineCounters(readings=(SpanCounters(at=1.0, dropped={"hop": 1, "told": 2}),))
+    state = TargetState(target=PROD, pipeline_counters=counters)
+    assert decode_target(encode_target(state)) == state
 
 
 @thorough
@@ -115,7 +123,7 @@ def test_a_record_of_a_newer_version_costs_that_record_alone(caplog: pytest.LogC
     state = TargetState(target=PROD, incidents=(an_incident("a"), an_incident("b"), an_incident("c")))
     raw = json.loads(encode_target(state))
     raw["incidents"][1]["diagnosis"]["fault"] = "moon_eclipsed"
-    raw["trends"] = {"config": {"fails": 3}, "astrology": {"fails": 1}}
+    raw["check_states"] = {"config": {"fails": 3}, "astrology": {"fails": 1}}
     raw["recovery"] = {"fault": "moon_eclipsed", "at": 1}
     with caplog.at_level(logging.WARNING):
         decoded = decode_target(json.dumps(raw))

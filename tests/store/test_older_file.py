@@ -129,10 +129,11 @@ def under_earlier_names(document: Any) -> Any:
 @given(state=any_value_of(TargetState))
 def test_whatever_it_holds_is_read_under_the_present_names(state: TargetState) -> None:
     """Incidents, what notifiers know of them, what the checks believe: nothing is lost to a renamed field."""
-    document = encode_target(state)
+    document = json.loads(encode_target(state))
+    del document["version"]
     # What is drawn includes words of the source: as a key of a receipt, an earlier name would be taken for the field's.
-    assume(not any(f'"{earlier}":' in document for earlier in EARLIER.values()))
-    older = json.dumps(under_earlier_names(json.loads(document)))
+    assume(not any(f'"{earlier}": ' in json.dumps(document) for earlier in EARLIER.values()))
+    older = json.dumps(under_earlier_names(document))
     assert repr(decode_target(older)) == repr(state)
 
 
