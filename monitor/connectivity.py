@@ -49,7 +49,7 @@ class ConnectivityProbe:
         """
         if self._another_has_answered(against):
             return True
-        async with self._one_at_a_time:  # who comes second waits for what the first one learns
+        async with self._one_at_a_time:  # a second caller waits for the first one's result
             if self._another_has_answered(against):
                 return True
             since = self._since(against)

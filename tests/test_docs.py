@@ -10,7 +10,7 @@ from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, FaultRow
 from monitor.core.incident import Reason
 from monitor.core.model import CheckName, Fault
-from monitor.core.triage import TRIAGE
+from monitor.core.path import TRIAGE
 from monitor.daemon.heartbeat import FORGIVEN_FOR, TEST_AGAIN_AFTER
 from monitor.sandbox import FAULTS as WAYS
 from monitor.settings.model import Alerting
@@ -52,9 +52,7 @@ def test_the_drawn_life_of_an_incident_is_current() -> None:
     assert {("open", "recovering"), ("recovering", "resolved"), ("resolved", "open"), ("[*]", "open")} <= set(arrows)
 
 
-@pytest.mark.parametrize(
-    "rule", [row.named(TRACELOOP.name_in) for row in FAULTS.values()], ids=lambda rule: str(rule.fault)
-)
+@pytest.mark.parametrize("rule", [TRACELOOP.fill(row) for row in FAULTS.values()], ids=lambda rule: str(rule.fault))
 def test_the_written_diagnosis_says_everything_of_a_rule(rule: FaultRow) -> None:
     """When, how much of it, why, what it explains, what to do, and where more stands."""
     section = write().split(f"\n### `{rule.fault}`\n", 1)[1].split("\n### ", 1)[0]

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from monitor.core.backend import TRACELOOP
 from monitor.core.faults import FAULTS, FaultRow
-from monitor.core.triage import TRIAGE
+from monitor.core.path import TRIAGE
 
 _PREFACE = """\
 # The diagnosis
 
-Written by `make docs` from `monitor/core/faults.py` and `monitor/core/triage.py`: change it there.
+Written by `make docs` from `monitor/core/faults.py` and `monitor/core/path.py`: change it there.
 
 One incident per target is open while any fault is confirmed. It is named after the most severe fault that no other explains.
 Ties go to the most upstream fault (table order). `blind` names the incident only if nothing else is confirmed. What it explains is
@@ -29,7 +29,7 @@ test span only if it was sent after the lost canary."""
 _ANSWERS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not known"}
 
 
-_ROWS = tuple(row.named(TRACELOOP.name_in) for row in FAULTS.values())
+_ROWS = tuple(TRACELOOP.fill(row) for row in FAULTS.values())
 
 
 def write() -> str:

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from monitor.checks.gateway import judge_ping, judge_unreachable_gateway
-from monitor.checks.verdicts import failure, own_failure
+from monitor.checks.verdicts import own_failure
 from monitor.connectivity import ConnectivityProbe
 from monitor.core.arrival import REMEMBERED
-from monitor.core.canary import NONCE_ENTRY, Canary, IdSource
-from monitor.core.decoy import DecoyKind, decoy_of, sentence_with
+from monitor.core.canary import NONCE_ENTRY, Canary, DecoyKind, IdSource, decoy_of, sentence_with
 from monitor.core.inputs import CanaryAnswered, CanaryPlanned, Observation
 from monitor.core.model import (
     CheckName,
@@ -24,10 +23,11 @@ from monitor.core.model import (
     TraceId,
     UnknownReason,
     Verdict,
+    failing,
     passing,
     unknown,
 )
-from monitor.core.pace import bar_canary
+from monitor.core.pace import why_not_send
 from monitor.core.state import TargetState, TraceIdMode
 from monitor.core.suspicions import step_for_rejection
 from monitor.core.text import code
@@ -96,13 +96,13 @@ class CanaryCheck:
     texts: CanaryTexts
 
     async def look(self, target_store: TargetStore) -> None:
-        """Send one canary, unless it is barred."""
+        """Send one canary, unless there is a reason not to."""
         now = self.clock.now()
-        barred = bar_canary(target_store.state, target_store.policy, now)
-        if barred is None:
+        not_sent = why_not_send(target_store.state, target_store.policy, now)
+        if not_sent is None:
             await self.send(target_store)
         else:
-            result = unknown(barred.summary, barred.unknown_reason)
+            result = unknown(not_sent.summary, not_sent.unknown_reason)
             await target_store.apply(Observation(check=self.name, at=now, took=0.0, result=result))
 
     async def send(self, target_store: TargetStore) -> None:
@@ -167,7 +167,7 @@ class CanaryCheck:
         if not answers:
             return await judge_unreachable_gateway(error, self.connectivity)
         facts = ("the gateway answers its health path, so the provider behind it is the suspect",)
-        return failure(Suspicion(fault=Fault.PROVIDER_FAILING, summary=what, facts=facts), evidence)
+        return failing(Suspicion(fault=Fault.PROVIDER_FAILING, summary=what, facts=facts), evidence=evidence)
 
     async def _gateway_answers(self) -> bool | None:
         """Whether the gateway answers its health path; None where it cannot be asked. Raises Unreachable by an own shortage."""
@@ -264,8 +264,8 @@ def judge_answer(answer: CanaryAnswer, *, gateway_answers: bool | None, model: s
             fault = Fault.PROVIDER_FAILING if behind else Fault.GATEWAY_UNREACHABLE
     rejected = fault is Fault.CANARY_REJECTED
     step = step_for_rejection(status=answer.status, model=model, guardrails=refusal.guardrails, cached=answer.cached)
-    return failure(
-        Suspicion(fault=fault, summary=summary, facts=_facts(answer), step=step if rejected else ""), evidence
+    return failing(
+        Suspicion(fault=fault, summary=summary, facts=_facts(answer), step=step if rejected else ""), evidence=evidence
     )
 
 
@@ -286,7 +286,7 @@ def _judge_success(answer: CanaryAnswer, refusal: Refusal, said: str, evidence: 
     else:
         return passing(f"the gateway served the canary{f' (model {answer.model})' if answer.model else ''}", evidence)
     suspicion = Suspicion(fault=Fault.CANARY_REJECTED, title=title, summary=summary, facts=facts, step=step)
-    return failure(suspicion, evidence)
+    return failing(suspicion, evidence=evidence)
 
 
 def _facts(answer: CanaryAnswer) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from monitor.checks.verdicts import CONTROL_PLANE, cannot_see, failure
+from monitor.checks.verdicts import CONTROL_PLANE, cannot_see
 from monitor.connectivity import Certificates
 from monitor.core.config_memory import ConfigSeen, unmask_removal
 from monitor.core.drift import Comparison, compare
@@ -18,6 +18,7 @@ from monitor.core.model import (
     Seconds,
     Service,
     UnknownReason,
+    failing,
     passing,
     unknown,
 )
@@ -81,12 +82,12 @@ class ConfigCheck:
         if not works:
             summary = f"the answer is {form}, but the session endpoint rejects the token too"
             return unknown(summary, UnknownReason.REFUSED, attempted="read the export configuration", permanent=True)
-        return failure(gone(form), {"form": form, "differences": 1})
+        return failing(gone(form), evidence={"form": form, "differences": 1})
 
     async def _judge(self, read: ConfigSeen, target_store: TargetStore) -> tuple[ConfigSeen, CheckResult]:
         """A manifest was read: what counts of it, and what that says."""
         if read.config.off:
-            return read, failure(off(), {"differences": 1, **_who(read)})
+            return read, failing(off(), evidence={"differences": 1, **_who(read)})
         unmasked = unmask_removal(target_store.state.config, read)
         seen = refute_headers(unmasked, read, target_store.state, target_store.policy, self.clock.now())
         comparison = compare(target_store.policy.expected, seen.config)
@@ -122,7 +123,7 @@ def judge_comparison(
         **_who(seen),
     }
     if comparison.differences:
-        return failure(drift(comparison, at_once=at_once), evidence)
+        return failing(drift(comparison, at_once=at_once), evidence=evidence)
     unseen = [path for path in comparison.not_comparable if path not in refuted]
     left_out = f"; not comparable: {', '.join(unseen)}" if unseen else ""
     if refuted:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor.checks.config import Reread
-from monitor.checks.verdicts import failure, judge_unreachable, step_for_status
+from monitor.checks.verdicts import judge_unreachable, step_for_status
 from monitor.connectivity import Certificates, ConnectivityProbe
 from monitor.core.backend import BACKEND
 from monitor.core.canary import ControlSpan
@@ -18,6 +18,7 @@ from monitor.core.model import (
     Suspicion,
     TraceId,
     UnknownReason,
+    failing,
     unknown,
 )
 from monitor.ports import Clock, ControlRequest, Ingest, IngestAnswer, TargetStore, Unreachable
@@ -105,4 +106,4 @@ def judge_ingest(answer: IngestAnswer) -> CheckResult | None:
     summary = f"{BACKEND} answers HTTP {answer.status} to a test span{said}"
     if answer.rejected:
         summary = f"{BACKEND} rejects a test span (partial success){said}"
-    return failure(Suspicion(fault=Fault.INGEST_FAILING, summary=summary, stops_export=True), evidence)
+    return failing(Suspicion(fault=Fault.INGEST_FAILING, summary=summary, stops_export=True), evidence=evidence)

@@ -125,7 +125,7 @@ class GatewayPoliciesLook:
         for kind in GatewayPolicyKind:
             try:
                 seen.append(await self.control_plane.read_gateway_policy(kind, timeout=_POLICY_TIMEOUT))
-            except Unreachable:  # who does not answer is not waited for three times
+            except Unreachable:  # one timeout is enough
                 break
             except Refused as error:
                 hidden += [kind] if error.status in _HIDDEN and not error.blocked else []

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from monitor.checks.verdicts import failure, judge_unreachable
+from monitor.checks.verdicts import judge_unreachable
 from monitor.connectivity import ConnectivityProbe
 from monitor.core.inputs import Observation
 from monitor.core.model import (
@@ -14,6 +14,7 @@ from monitor.core.model import (
     Service,
     Suspicion,
     UnknownReason,
+    failing,
     passing,
     unknown,
 )
@@ -60,10 +61,10 @@ def judge_ping(ping: Ping) -> CheckResult:
     if _REDIRECT <= ping.status < _CLIENT_ERROR:
         redirects = f"the gateway redirects (HTTP {ping.status})"
         suspicion = Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary=redirects, step=STEP_FOR_REDIRECT)
-        return failure(suspicion, evidence)
+        return failing(suspicion, evidence=evidence)
     if ping.status >= _SERVER_ERROR:
         answers = f"the gateway answers HTTP {ping.status}"
-        return failure(Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary=answers), evidence)
+        return failing(Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary=answers), evidence=evidence)
     return passing(f"the gateway answers (HTTP {ping.status})", evidence)
 
 

@@ -27,11 +27,6 @@ _OUR_OWN: Mapping[str, UnknownReason] = {
 }
 
 
-def failure(suspicion: Suspicion, evidence: Mapping[str, Scalar]) -> CheckResult:
-    """A failure for one reason."""
-    return failing(suspicion.summary, suspicion, evidence=evidence)
-
-
 def own_failure(error: Unreachable, service: str, evidence: Mapping[str, Scalar]) -> CheckResult | None:
     """The result where it was the monitor that kept itself from asking: nobody else is to blame, whoever answers."""
     reason = _OUR_OWN.get(error.kind)
@@ -54,8 +49,8 @@ async def judge_unreachable(
     if not await connectivity.another_service_answers(service):
         summary = f"{called} does not answer: {error}. No other service does either, so the monitor's own network is the suspect"
         return unknown(summary, UnknownReason.NO_WITNESS, evidence)
-    return failure(
-        replace(suspicion, facts=("another service answers the monitor, so its own network works",)), evidence
+    return failing(
+        replace(suspicion, facts=("another service answers the monitor, so its own network works",)), evidence=evidence
     )
 
 

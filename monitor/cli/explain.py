@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list_faults() -> Iterator[str]:
     """A line per fault, the most upstream first; as the runbooks, it speaks of Traceloop."""
-    faults = [row.named(TRACELOOP.name_in) for row in FAULTS.values()]
+    faults = [TRACELOOP.fill(row) for row in FAULTS.values()]
     rows = [("fault", "component", "severity", "meaning")]
     rows += [(row.fault, row.component, row.severity_text.partition(",")[0], row.title) for row in faults]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]

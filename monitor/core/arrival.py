@@ -187,7 +187,6 @@ def _count_spans(canary: Canary, seen: TraceSeen, policy: ArrivalPolicy) -> Cana
     before = canary.last_look_at if canary.last_look_at is not None else canary.waited_since
     return replace(
         canary,
-        looks=canary.looks + 1,
         last_look_at=seen.at,
         route=seen.route,
         spans=count,
@@ -210,8 +209,8 @@ def _judge(canary: Canary, now: Instant, policy: ArrivalPolicy, *, counts: bool)
     if canary.arrived_at is not None:
         outcome = Outcome.LATE if canary.late else Outcome.ARRIVED
         return replace(canary, outcome=outcome, judged_at=now, incomplete="")
-    notified = counts or canary.spans > 0
-    late = canary.late or (canary.accepted and notified and age >= policy.late_after and canary.whole_at is None)
+    absence_known = counts or canary.spans > 0
+    late = canary.late or (canary.accepted and absence_known and age >= policy.late_after and canary.whole_at is None)
     waiting = replace(canary, late=late)
     if age < policy.missing_after:
         return waiting
@@ -245,7 +244,6 @@ def judge_control(
 
     Not shown is a judgement only by the documented read, and only at or after `missing_after`.
     """
-    looked = replace(control, looks=control.looks + 1, last_look_at=at)
     if shown:
-        return replace(looked, shown_at=at, route=str(route), judged=True)
-    return replace(looked, judged=route is Route.WAREHOUSE and at - control.sent_at >= missing_after)
+        return replace(control, shown_at=at, route=str(route), judged=True)
+    return replace(control, judged=route is Route.WAREHOUSE and at - control.sent_at >= missing_after)

@@ -1,13 +1,16 @@
 """The trace backend: where traces are meant to arrive. What people call it, and what can be known of a trace there.
 
 A backend declares this in one value; nothing else asks which of them it is. What one cannot tell is not judged, and listed as such:
-it is never a fault. Sentences name the backend by the placeholders below, which `BackendTraits.name_in` fills.
+it is never a fault. Sentences name the backend by the placeholders below, which `BackendTraits.fill` replaces.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar, cast
 
 from monitor.core.faults import Component
 from monitor.core.model import Service
+
+T = TypeVar("T")
 
 BACKEND = "{backend}"
 """The place of its name in a sentence."""
@@ -82,6 +85,17 @@ class BackendTraits:
         for place, name in ((BACKEND, self.name), (STATUS, self.status), (OWNER, self.owner), (SECTION, self.slug)):
             text = text.replace(place, name)
         return text
+
+    def fill(self, value: T) -> T:
+        """The same with the names in their places, in each text that it holds; `evidence` is a mapping, and stays as it was seen."""
+        filled: Any = value
+        if isinstance(value, str):
+            filled = self.name_in(value)
+        elif isinstance(value, tuple):
+            filled = tuple(map(self.fill, value))
+        elif is_dataclass(value) and not isinstance(value, type):
+            filled = replace(value, **{each.name: self.fill(getattr(value, each.name)) for each in fields(value)})
+        return cast("T", filled)
 
 
 TRACELOOP = BackendTraits(

@@ -1,17 +1,20 @@
-"""What one notifier is owed, what goes first, and when to try again what it did not take.
+"""What one notifier is owed, what goes first, and when to try again what it did not take; and which incidents are one event.
 
 Pure: the daemon's workers and the simulation deliver by it, each with its own clock.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from monitor.core.corroboration import Targets, corroborations
-from monitor.core.incident import NEVER, Corroboration, Incident, Notice, Notified, Reason
-from monitor.core.model import Instant, Seconds
+from monitor.core.address import normal_url
+from monitor.core.incident import NEVER, Corroboration, Incident, Notice, Notified, Reason, may_be_the_backend
+from monitor.core.model import Instant, Seconds, TargetName
 from monitor.core.notify import due, knows_of, muted_until, record, wakes_at
 from monitor.core.silence import Silence
+from monitor.core.state import Policy, TargetState
+
+Targets = Collection[tuple[TargetState, Policy]]
 
 FIRST_WAIT: Seconds = 1.0
 LONGEST_WAIT: Seconds = 15.0
@@ -19,21 +22,13 @@ AFTER_PERMANENT: Seconds = 300.0
 LOOK_ANYWAY: Seconds = 60.0
 _HISTORY_AFTER: Seconds = 4 * 3600.0  # a notifier that is new is not notified of what was long over when it began
 
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A notifier must be notified of an incident. `together`: other targets behind the same backend are affected too."""
-
-    incident: Incident
-    notified: Notified | None
-    reason: Reason
-    silenced_until: Instant | None
-    together: Corroboration | None = None
+WAVE: Seconds = 900.0
+"""So long after a mention the others of its wave add none. At the default settings every target has noticed a loss by then."""
 
 
-def everything_due(targets: Targets, notifier: str, silences: tuple[Silence, ...], now: Instant) -> list[Due]:
-    """What a notifier must be notified of now."""
-    found: list[Due] = []
+def everything_due(targets: Targets, notifier: str, silences: tuple[Silence, ...], now: Instant) -> list[Notice]:
+    """What a notifier must be notified of now; whom that calls is for `notify.compose` to say."""
+    found: list[Notice] = []
     affected = corroborations(targets)
     for state, policy in targets:
         for incident in state.incidents:
@@ -41,7 +36,16 @@ def everything_due(targets: Targets, notifier: str, silences: tuple[Silence, ...
             muted, together = muted_until(incident, notified, silences, now), affected.get(incident.id)
             reason = due(incident, notified, silenced_until=muted, policy=policy, now=now, together=together)
             if reason is not None:
-                found.append(Due(incident, notified, reason, muted, together))
+                found.append(
+                    Notice(
+                        reason=reason,
+                        incident=incident,
+                        at=now,
+                        notified=notified,
+                        silenced_until=muted,
+                        together=together,
+                    )
+                )
     return found
 
 
@@ -107,10 +111,10 @@ class Retries:
     wait: Seconds = FIRST_WAIT
     left_alone_until: Seconds = NEVER
 
-    def next(self, waiting: Iterable[Due], now: Seconds) -> Due | None:
+    def next(self, waiting: Iterable[Notice], now: Seconds) -> Notice | None:
         """What is to be tried now: what failed least often, of that news before edits, of those the oldest."""
 
-        def order(one: Due) -> tuple[int, bool, Instant]:
+        def order(one: Notice) -> tuple[int, bool, Instant]:
             failure = self.failures.get(one.incident.id)
             return (failure.count if failure is not None else 0, one.reason is Reason.EDITED, one.incident.opened_at)
 
@@ -154,3 +158,67 @@ class Retries:
     def at_once(self, now: Seconds) -> "Retries":
         """Somebody may have fixed what was refused permanently: it may be tried now."""
         return replace(self, failures={known: replace(each, retry_at=now) for known, each in self.failures.items()})
+
+
+# --- several targets behind one trace backend that are affected together ----------------------------------------------
+
+
+def corroborations(targets: Targets) -> Mapping[str, Corroboration]:
+    """What is said of each open incident that others share, by its id; nothing of one that is alone.
+
+    Each target has an incident of its own, also then: it names its own hop, and it resolves by itself. But one backend that fails is
+    one event to the people who are on call. So every message says how many of the targets behind that backend are affected, the
+    first one mentions, and the others of the same wave do not.
+
+    Example: four targets share https://api.traceloop.com, and it refuses spans from 10:00 on. `prod` opens at 10:06 and mentions;
+    `eu` opens at 10:07 and `us` at 10:09 without a mention: "3 of 4 targets behind this Traceloop are affected: prod, eu, us".
+    """
+    if sum(state.incident is not None and _is_affected(state.incident) for state, _ in targets) <= 1:
+        return {}  # nearly always, and asked whenever anything changes
+    behind: dict[tuple[str, str], list[TargetState]] = {}
+    for state, policy in targets:
+        if policy.backend_url and state.removed_at is None:
+            behind.setdefault((policy.backend.name, normal_url(policy.backend_url)), []).append(state)
+    found: dict[str, Corroboration] = {}
+    for (name, _), sharing in behind.items():
+        open_ones = [state.incident for state in sharing if state.incident is not None]
+        affected = sorted(filter(_is_affected, open_ones), key=lambda one: (one.opened_at, one.target))
+        if len(affected) > 1:
+            together = Corroboration(
+                backend=name,
+                targets=tuple(one.target for one in affected),
+                of=len(sharing),
+                since=affected[-1].opened_at,
+            )
+            found.update((one.id, together) for one in affected)
+    return found
+
+
+def _is_affected(incident: Incident) -> bool:
+    """Whether it may be the backend now; a cause that is fixed, and waits for traces, is over."""
+    return incident.diagnosis.waiting is None and may_be_the_backend(incident.diagnosis)
+
+
+def has_mentioned(
+    incident: Incident,
+    together: Corroboration | None,
+    targets: Targets,
+    notifier: str,
+    key: Callable[[TargetName], str],
+    now: Instant,
+) -> bool:
+    """Whether the same people were mentioned a short while ago for another incident of the same wave.
+
+    What shares a `key` mentions the same people in the same channel.
+    """
+    if together is None:
+        return False
+    affected = frozenset(together.targets)
+    others = (state.incident for state, _ in targets if state.target in affected)
+    notified = (
+        one.notified.get(notifier)
+        for one in others
+        if one is not None and one.id != incident.id and key(one.target) == key(incident.target)
+    )
+    mentions = (one.mentioned_at for one in notified if one is not None and one.mentioned_at is not None)
+    return any(now - at < WAVE for at in mentions)

@@ -2,21 +2,23 @@
 
 Each confirmed fault lists what it explains; what is left unexplained is "also wrong". The name is the most severe unexplained
 fault, ties by the order of the table of faults: the most upstream first. The operator has the last word on severity.
+
+Causes come and go: the second part remembers how long each kept traces from arriving, and what still waits to be proven when one is
+fixed.
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from monitor.core.canary import Outcome
-from monitor.core.collector import through_collector
 from monitor.core.faults import CAUSES, CONFIGURED, FAULTS, LOSSES, LOST, NOT_EXPORTED_FROM, ORDER
 from monitor.core.incident import Diagnosis
 from monitor.core.model import CheckName, Fault, Instant, UnknownReason
-from monitor.core.outcomes import TRACE_FAULTS
-from monitor.core.path import hops
-from monitor.core.recovery import shielded, waiting_text
+from monitor.core.outcomes import TRACE_FAULTS, arrived, lost
+from monitor.core.path import hops, through_collector
 from monitor.core.refine import Confirmed, confirmed_faults
-from monitor.core.state import Policy, TargetState
-from monitor.core.text import capitalised, sentence
+from monitor.core.state import Outage, Policy, Recovery, TargetState
+from monitor.core.text import capitalised, code, sentence
 
 
 def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
@@ -30,7 +32,9 @@ def diagnose(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | No
 
 def _name(state: TargetState, policy: Policy, now: Instant) -> Diagnosis | None:
     found = confirmed_faults(state, policy, now)
-    explained = shielded(state, policy).union(*(one.explains for one in found), _blindness_explained(found, state))
+    explained = still_explained(state, policy).union(
+        *(one.explains for one in found), _blindness_explained(found, state)
+    )
     unexplained = [one for one in found if one.fault not in explained and not one.fixed]
     waiting = waiting_text(state, policy)
     if unexplained:
@@ -51,7 +55,7 @@ def _named_after_cause(before: Diagnosis, cause: Fault, state: TargetState, poli
     row = FAULTS[cause]
     if before.fault is cause or before.fault in row.explains | CAUSES:
         return before
-    row = row.named(policy.backend.name_in)
+    row = policy.backend.fill(row)
     return replace(
         before,
         fault=cause,
@@ -143,3 +147,87 @@ def _trace_ids(named: Confirmed, state: TargetState, policy: Policy) -> tuple[st
     else:
         mine = []
     return tuple(canary.trace_id for canary in mine if canary.trace_id)[-3:]
+
+
+# --- what a fixed cause still has to prove ---------------------------------------------------------------------------
+
+REMEMBERED_OUTAGES = 20
+
+_PROVEN = frozenset({Fault.WRONG_ENVIRONMENT})
+"""What only arrivals clear needs no further proof by arrivals."""
+
+
+def follow_causes(
+    state: TargetState, found: tuple[Confirmed, ...], policy: Policy, now: Instant, *, seen: bool = True
+) -> TargetState:
+    """Bring outages and recovery up to date with what is confirmed now; what goes without being `seen` to is not fixed."""
+    fixed = {one.fault for one in found if one.fixed}
+    causes = (
+        frozenset(one.fault for one in found if one.fault in CAUSES and Fault.TRACE_MISSING in one.explains) - fixed
+    )
+    lasting = {outage.fault for outage in state.outages if outage.ended_at is None}
+    outages = [
+        replace(outage, ended_at=now) if outage.ended_at is None and outage.fault not in causes else outage
+        for outage in state.outages
+    ]
+    outages.extend(Outage(fault=fault, began_at=now) for fault in sorted(causes - lasting))
+    confirmed = state.confirmed.keys() | _PROVEN
+    gone = lasting - causes - (confirmed - fixed) if seen else set()
+    recovery = None if causes else _recovery(state, gone, policy, now)
+    return replace(state, outages=tuple(outages[-REMEMBERED_OUTAGES:]), recovery=recovery)
+
+
+def _recovery(state: TargetState, gone: set[Fault], policy: Policy, now: Instant) -> Recovery | None:
+    """The last cause to go leaves its incident waiting for traces, if traces can be seen at all.
+
+    A cause that is still confirmed, and only outranked by what arrives, has not been fixed.
+    """
+    if not (policy.enabled(CheckName.CANARY) and policy.enabled(CheckName.ARRIVAL)):
+        return None
+    if not gone:
+        return state.recovery
+    fault = min(gone, key=lambda one: ORDER[one])
+    by_configuration = fault in CONFIGURED or fault in state.confirmed
+    return Recovery(fault=fault, at=now, by=_author(state, fault) if by_configuration else None)
+
+
+def _author(state: TargetState, fault: Fault) -> str | None:
+    """Who signed the configuration since the fault was seen; who signed it before has not fixed it."""
+    if state.config is None:
+        return None
+    seen = state.config.seen
+    began = max((outage.began_at for outage in state.outages if outage.fault is fault), default=0.0)
+    return seen.updated_by if seen.updated_at is None or seen.updated_at > began else None
+
+
+def still_explained(state: TargetState, policy: Policy) -> frozenset[Fault]:
+    """What a fixed cause still explains: its consequences last until traces arrive, or until fresh losses refute it."""
+    if state.recovery is None or _is_proven(state.recovery, state, policy):
+        return frozenset()
+    fixed_at = state.recovery.at
+    fresh = [canary for canary in state.canaries if lost(canary) and canary.sent_at >= fixed_at]
+    return frozenset() if len(fresh) >= policy.alerting.fail_after else FAULTS[state.recovery.fault].explains
+
+
+def _is_proven(recovery: Recovery, state: TargetState, policy: Policy) -> bool:
+    """Whether enough of the canaries sent since have arrived, the newest of all."""
+    after = [canary for canary in state.canaries if canary.sent_at >= recovery.at]
+    newest = [canary for canary in after if arrived(canary) or canary.outcome is Outcome.MISSING][
+        -policy.alerting.pass_after :
+    ]
+    return len(newest) >= policy.alerting.pass_after and all(arrived(canary) for canary in newest)
+
+
+def fixed_text(recovery: Recovery) -> str:
+    """What was fixed, when, and by whom if that is known."""
+    by = f" by {recovery.by}" if recovery.by else ""
+    return f"{code(recovery.fault)} fixed {datetime.fromtimestamp(recovery.at, UTC):%H:%M} UTC{by}"
+
+
+def waiting_text(state: TargetState, policy: Policy) -> str | None:
+    """What an incident waits for; None if for nothing."""
+    if state.recovery is None or _is_proven(state.recovery, state, policy):
+        return None
+    result = state.check_state(CheckName.CANARY).result
+    spent = f" ({result.summary})" if result is not None and result.unknown_reason is UnknownReason.BUDGET_SPENT else ""
+    return f"{fixed_text(state.recovery)}, waiting for traces{spent}"

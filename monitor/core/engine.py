@@ -12,9 +12,8 @@ from monitor.core.backend import BACKEND
 from monitor.core.canary import ControlSpan
 from monitor.core.config_memory import remember
 from monitor.core.gateway_policies import KnownGatewayPolicy
-from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, Incident, TimelineEntry, fresh_id, remember_incident
-from monitor.core.incident_canaries import recount
-from monitor.core.incident_lifecycle import update_incident
+from monitor.core.incident import NO_LONGER_MONITORED, Diagnosis, remember_incident
+from monitor.core.incident_lifecycle import closed_at_once, recount, update_incident
 from monitor.core.inputs import Input
 from monitor.core.key import retract_key
 from monitor.core.model import (
@@ -251,7 +250,7 @@ def _control_result(control: ControlSpan, policy: Policy, state: TargetState) ->
         return passing(f"a test span arrived after {took:.1f} s", evidence)
     known = arrival.proof_key(Route.WAREHOUSE, policy.credential) in state.proofs
     suspicion = control_not_shown(control, route_is_known=known)
-    return failing(suspicion.summary, suspicion, evidence={"trace_id": control.trace_id})
+    return failing(suspicion, evidence={"trace_id": control.trace_id})
 
 
 # --- what people and notifiers do -----------------------------------------------------------------------------------
@@ -301,15 +300,5 @@ def _lose_memory(state: TargetState, given: inputs.MemoryLost, policy: Policy) -
         advice="Check the monitor's disk. Delete the damaged file when nobody needs it for an investigation any more.",
         since=given.at,
     )
-    incident = Incident(
-        id=fresh_id(state.target, state.incidents, given.at),
-        target=state.target,
-        opened_at=given.at,
-        closed_at=given.at,
-        closed_because="the monitor goes on with what could be read",
-        diagnosis=diagnosis,
-        timeline=(
-            TimelineEntry(at=given.at, fault=diagnosis.fault, severity=diagnosis.severity, text="opened and resolved"),
-        ),
-    )
+    incident = closed_at_once(state, diagnosis, given.at, because="the monitor goes on with what could be read")
     return replace(state, incidents=remember_incident(state.incidents, incident))

@@ -5,8 +5,8 @@ is that of the contract, the most upstream first, and decides ties. Rows are dat
 are looked at in `refine`, those that show in traces in `outcomes`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
@@ -91,17 +91,6 @@ class FaultRow:
         """How bad, in words."""
         word = self.severity.word
         return f"{Severity.CRITICAL.word} if {self.critical_if}, else {word}" if self.critical_if else word
-
-    def named(self, name_in: Callable[[str], str]) -> "FaultRow":
-        """The same with the backend's name in its place."""
-        return replace(
-            self,
-            title=name_in(self.title),
-            impact=name_in(self.impact),
-            when=name_in(self.when),
-            because=name_in(self.because),
-            advice=name_in(self.advice),
-        )
 
 
 LATE = frozenset({Fault.TRACE_INCOMPLETE, Fault.TRACE_LATE})

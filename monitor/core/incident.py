@@ -107,6 +107,28 @@ class Diagnosis:
         return self.summary.removeprefix(sentence(self.title)).strip() if self.title else self.summary
 
 
+# What a backend that fails looks like from one target: it refuses the key or the span, or traces do not come, come late or in part
+# (a loss is named by how much is known of the hops, so two targets may name the same outage differently). What is left out: a trace
+# that the gateway never made, a gateway that does not serve, an exporter that is off, set differently or sends to another
+# environment. Those have their cause before the backend, in each target by itself.
+MAY_BE_THE_BACKEND = frozenset(
+    {
+        Fault.KEY_REJECTED,
+        Fault.INGEST_FAILING,
+        Fault.EXPORT_FAILING,
+        Fault.TRACE_MISSING,
+        Fault.TRACE_INCOMPLETE,
+        Fault.TRACE_LATE,
+        Fault.VOLUME_LOSS,
+    }
+)
+
+
+def may_be_the_backend(diagnosis: Diagnosis) -> bool:
+    """Whether what is wrong may be what others behind the same backend see too."""
+    return not MAY_BE_THE_BACKEND.isdisjoint((diagnosis.fault, *diagnosis.also))
+
+
 NO_LONGER_MONITORED = "no longer monitored"
 """What ended the incident of a target that was removed: nobody knows whether it still lasts."""
 
@@ -129,7 +151,7 @@ def no_longer_checked(checks: Collection[CheckName]) -> str:
 
 
 NEVER: Instant = 0.0
-"""The time of a notification that was never made: what a notifier need not be notified of counts as known."""
+"""Stands for the time of a notification that was never sent: what a notifier need not be notified of counts as known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

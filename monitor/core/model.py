@@ -1,7 +1,7 @@
 """The vocabulary: names, verdicts, faults, results, moments. Frozen values, no behaviour beyond asking them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, NewType, TypeAlias
@@ -105,17 +105,6 @@ class Suspicion:
     stops_export: bool = False
     permanent: bool = False
 
-    def named(self, name_in: Callable[[str], str]) -> "Suspicion":
-        """The same with the backend's name in its place (`core.backend`)."""
-        return replace(
-            self,
-            summary=name_in(self.summary),
-            facts=tuple(map(name_in, self.facts)),
-            step=name_in(self.step),
-            title=name_in(self.title),
-            impact=name_in(self.impact),
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
@@ -139,16 +128,6 @@ class CheckResult:
         """The fault of the first suspicion: what the look is called by."""
         return self.suspicions[0].fault if self.suspicions else None
 
-    def named(self, name_in: Callable[[str], str]) -> "CheckResult":
-        """The same with the backend's name in its place (`core.backend`)."""
-        return replace(
-            self,
-            summary=name_in(self.summary),
-            attempted=name_in(self.attempted),
-            step=name_in(self.step),
-            suspicions=tuple(each.named(name_in) for each in self.suspicions),
-        )
-
 
 Evidence = Mapping[str, Scalar]
 """What a look saw, by name: safe to show."""
@@ -161,9 +140,9 @@ def passing(summary: str, evidence: Evidence = _NONE, *, conclusive: bool = Fals
     return CheckResult(verdict=Verdict.PASS, summary=summary, conclusive=conclusive, evidence=evidence)
 
 
-def failing(summary: str, *suspicions: Suspicion, evidence: Evidence = _NONE) -> CheckResult:
-    """A look that found something broken."""
-    return CheckResult(verdict=Verdict.FAIL, summary=summary, suspicions=suspicions, evidence=evidence)
+def failing(*suspicions: Suspicion, evidence: Evidence = _NONE) -> CheckResult:
+    """A look that found something broken: the first suspicion says what."""
+    return CheckResult(verdict=Verdict.FAIL, summary=suspicions[0].summary, suspicions=suspicions, evidence=evidence)
 
 
 def unknown(

@@ -4,7 +4,7 @@ What is due is the difference between what is true and what it knows. There is n
 delivered when it answers again, as it is then.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from monitor.core.faults import LOSSES
@@ -194,36 +194,23 @@ def unsettled(state: TargetState, policy: Policy) -> tuple[CheckName, ...]:
     return tuple(found)
 
 
-def compose(
-    incident: Incident,
-    notified: Notified | None,
-    reason: Reason,
-    *,
-    silenced_until: Instant | None,
-    may_mention: bool,
-    labels: dict[str, str],
-    now: Instant,
-    together: Corroboration | None = None,
-) -> Notice:
-    """The notice for a reason: who is called, and what is shown in the channel."""
+def compose(due_now: Notice, *, may_mention: bool, labels: Mapping[str, str], now: Instant) -> Notice:
+    """A notice that is due as it is sent: whether it calls somebody, and whether a reply is shown in the channel too."""
+    incident, notified, reason = due_now.incident, due_now.notified, due_now.reason
     critical = incident.diagnosis.severity is Severity.CRITICAL
     turning = reason is Reason.CHANGED and critical and notified is not None and notified.severity < Severity.CRITICAL
     calls = incident.open and ((reason is Reason.OPENED and critical) or turning or reason is Reason.ESCALATED)
     was_critical = notified is not None and incident.worst is Severity.CRITICAL
     reopened = reason is Reason.OPENED and notified is not None and critical
-    return Notice(
-        reason=reason,
-        incident=incident,
+    return replace(
+        due_now,
         at=now,
-        notified=notified,
         mention=calls and may_mention,
         broadcast=turning
         or reopened
         or reason in (Reason.REMINDER, Reason.ESCALATED)
         or (reason is Reason.RESOLVED and was_critical),
-        silenced_until=silenced_until,
         labels=labels,
-        together=together,
     )
 
 

@@ -56,12 +56,12 @@ def _ids_text(canaries: tuple[Canary, ...]) -> str:
 class TraceFault:
     """How a fault of traces shows: the canaries that speak for it, those that speak against it, what the bad ones amount to.
 
-    `alone`: what one look at a bad one says. `excusable`: what belongs to a known cause does not count.
+    `text_of_one`: what one look at a bad one says. `excusable`: what belongs to a known cause does not count.
     """
 
     is_bad: Callable[[Canary], bool]
     is_good: Callable[[Canary], bool]
-    alone: Callable[[Canary], str]
+    text_of_one: Callable[[Canary], str]
     suspicion: Callable[[tuple[Canary, ...]], Suspicion]
     excusable: bool = False
 
@@ -85,7 +85,7 @@ def _wrong_environment(bad: tuple[Canary, ...]) -> Suspicion:
     )
 
 
-def _leaked_alone(canary: Canary) -> str:
+def _text_of_one_leak(canary: Canary) -> str:
     """It names attributes, never values."""
     labels, what = canary.labels, "content"
     if labels is not None and (labels.credential_alone or labels.decoy_alone):
@@ -168,46 +168,46 @@ TRACE_FAULTS: Mapping[Fault, TraceFault] = MappingProxyType(
         Fault.WRONG_ENVIRONMENT: TraceFault(
             is_bad=lambda canary: misrouted_to(canary) is not None,
             is_good=_is_not_misrouted,
-            alone=lambda canary: f"the trace is in the {BACKEND} environment {misrouted_to(canary)}",
+            text_of_one=lambda canary: f"the trace is in the {BACKEND} environment {misrouted_to(canary)}",
             suspicion=_wrong_environment,
         ),
         Fault.CONTENT_LEAKED: TraceFault(
             is_bad=lambda canary: canary.labels is not None and bool(canary.labels.leaked),
             is_good=lambda canary: canary.accepted and canary.labels is not None and not canary.labels.leaked,
-            alone=_leaked_alone,
+            text_of_one=_text_of_one_leak,
             suspicion=_content_leaked,
         ),
         Fault.CONTENT_MISSING: TraceFault(
             is_bad=lambda canary: canary.labels is not None and canary.labels.content_missing,
             is_good=lambda canary: canary.accepted and canary.labels is not None and not canary.labels.content_missing,
-            alone=lambda _: "the trace carries no content",
+            text_of_one=lambda _: "the trace carries no content",
             suspicion=_content_missing,
         ),
         Fault.TRACE_MISSING: TraceFault(
             is_bad=lambda canary: canary.outcome is Outcome.MISSING,
             is_good=arrived,
-            alone=lambda _: "the trace did not arrive",
+            text_of_one=lambda _: "the trace did not arrive",
             suspicion=_missing,
             excusable=True,
         ),
         Fault.TRACE_INCOMPLETE: TraceFault(
             is_bad=lambda canary: canary.outcome is Outcome.INCOMPLETE,
             is_good=lambda canary: canary.accepted and canary.outcome in _WHOLE,
-            alone=lambda canary: f"the trace arrived incomplete: {canary.incomplete}",
+            text_of_one=lambda canary: f"the trace arrived incomplete: {canary.incomplete}",
             suspicion=_incomplete,
             excusable=True,
         ),
         Fault.TRACE_LATE: TraceFault(
             is_bad=lambda canary: canary.late,
             is_good=lambda canary: canary.outcome is Outcome.ARRIVED,
-            alone=lambda _: "the trace is late",
+            text_of_one=lambda _: "the trace is late",
             suspicion=_late,
             excusable=True,
         ),
         Fault.TRACE_MISLABELLED: TraceFault(
             is_bad=lambda canary: canary.labels is not None and bool(canary.labels.mislabelled),
             is_good=lambda canary: canary.labels is not None and not canary.labels.mislabelled,
-            alone=lambda canary: _mislabelled((canary,)).summary,
+            text_of_one=lambda canary: _mislabelled((canary,)).summary,
             suspicion=_mislabelled,
         ),
     }

@@ -18,11 +18,11 @@ _ORIGIN_AGAIN_AFTER: Seconds = 120.0
 _PUNCTUAL: Seconds = 0.5
 _READ_AND_SAW_NOTHING = frozenset({UnknownReason.UNPROVEN, UnknownReason.NOTHING_TO_JUDGE})
 _ASKED_AGAIN_AFTER = (1, 5)  # times `settle`: what was held up comes behind what is new
-_CRASHES = frozenset({UnknownReason.CRASHED, UnknownReason.TIMEOUT, UnknownReason.SHORTAGE})
+_CUT_SHORT = frozenset({UnknownReason.CRASHED, UnknownReason.TIMEOUT, UnknownReason.SHORTAGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Barred:
+class NotSent:
     """A canary may not be sent now: why, and when it may be tried again (None: at the next regular run)."""
 
     unknown_reason: UnknownReason
@@ -39,17 +39,17 @@ def stale_checks(state: TargetState, policy: Policy, now: Instant) -> frozenset[
     )
 
 
-def bar_canary(state: TargetState, policy: Policy, now: Instant) -> Barred | None:
-    """Whether a canary may be sent: not while the gateway is settled failing, held by a 429, or beyond the budget.
+def why_not_send(state: TargetState, policy: Policy, now: Instant) -> NotSent | None:
+    """Why a canary may not be sent: the gateway is settled failing, a 429 asked to wait, or the budget is spent. None: it may.
 
-    The first pass of the gateway lifts the bar, although it takes more of them to settle.
+    After the first pass of the gateway it may, although it takes more of them to settle.
     """
     gateway = state.check_state(CheckName.GATEWAY)
     down = Fault.GATEWAY_UNREACHABLE in gateway.confirmed and not gateway.passes
     if policy.enabled(CheckName.GATEWAY) and down:
-        return Barred(unknown_reason=UnknownReason.PAUSED, summary="paused while the gateway is unreachable")
+        return NotSent(unknown_reason=UnknownReason.PAUSED, summary="paused while the gateway is unreachable")
     if state.backoff is not None and now < state.backoff.until:
-        return Barred(
+        return NotSent(
             unknown_reason=UnknownReason.PAUSED,
             summary="paused: the gateway answered 429 and asked to wait",
             until=state.backoff.until,
@@ -62,7 +62,7 @@ def bar_canary(state: TargetState, policy: Policy, now: Instant) -> Barred | Non
             if only_regular
             else "the day's budget of canaries is spent, no more until midnight UTC"
         )
-        return Barred(unknown_reason=UnknownReason.BUDGET_SPENT, summary=summary)
+        return NotSent(unknown_reason=UnknownReason.BUDGET_SPENT, summary=summary)
     return None
 
 
@@ -145,15 +145,15 @@ def due_at(check: CheckName, state: TargetState, policy: Policy, now: Instant) -
 
 
 def _last_run(check: CheckName, state: TargetState) -> Instant | None:
-    """When a check ran last: also a run that was barred from sending, or that crashed before it sent anything."""
+    """When a check ran last: also a run that was kept from sending, or that crashed before it sent anything."""
     last = state.check_state(check).last
     looked_at = last.at if last is not None else None
     match check:
         case CheckName.CANARY:
             return _later(state.canaries[-1].sent_at if state.canaries else None, looked_at)
         case CheckName.CONTROL:  # its looks are reads of spans that were sent before
-            crashed = last is not None and last.result.unknown_reason in _CRASHES
-            return _later(state.controls[-1].sent_at if state.controls else None, looked_at if crashed else None)
+            cut_short = last is not None and last.result.unknown_reason in _CUT_SHORT
+            return _later(state.controls[-1].sent_at if state.controls else None, looked_at if cut_short else None)
         case _:
             return looked_at
 

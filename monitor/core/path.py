@@ -6,19 +6,142 @@ broken hop either: what is behind it has no trace to follow, and is unknown.
 
 What the named faults say of a hop comes first (`_says`). The other hops are ok only by fresh evidence: a canary that arrived, a
 test span that is shown, TrueFoundry's own store that has the trace. Without it they are unknown.
+
+First comes `triage`: which hop lost the traces, by what TrueFoundry's own store and a later test span say of them; last the hop of a
+Collector, where the target names one.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+from monitor.core.arrival import store_is_proven
 from monitor.core.backend import TRACELOOP, BackendTraits
 from monitor.core.canary import Canary, Outcome
-from monitor.core.faults import CAUSES, FAULTS, LOSSES
-from monitor.core.incident import Diagnosis, Hop, HopState, Place
+from monitor.core.faults import CAUSES, FAULTS, LATE, LOSSES
+from monitor.core.hints import known_counters
+from monitor.core.incident import Diagnosis, Hop, HopState, Place, may_be_the_backend
 from monitor.core.model import CheckName, Fault, Instant, Verdict
 from monitor.core.outcomes import misrouted_to
-from monitor.core.state import TargetState
+from monitor.core.pipeline_counters import CollectorFlow, CountedBy, collector_flow
+from monitor.core.state import Active, Policy, TargetState
 from monitor.core.streaks import is_intermittent
+
+# --- which hop lost the traces ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostAt:
+    """Where the traces were lost, in words and as a fault; `step` where the pair of answers suggests a better one than the table."""
+
+    fault: Fault
+    where: str
+    step: str = ""
+
+
+NOT_CREATED = LostAt(fault=Fault.TRACE_NOT_CREATED, where="the gateway creates no trace")
+
+Answers = tuple[bool | None, bool | None]
+"""Whether the own store has the trace, and whether the backend shows a later control span; None: not known."""
+
+TRIAGE: Mapping[Answers, LostAt] = MappingProxyType(
+    {
+        (True, True): LostAt(fault=Fault.EXPORT_FAILING, where="the export from TrueFoundry to {backend}"),
+        (True, False): LostAt(
+            fault=Fault.TRACE_MISSING,
+            where="probably {backend}: `ingest_failing` or `key_rejected` when `control` settles",
+            step="Check {status}: TrueFoundry has the traces, and {backend} does not show a test span either.",
+        ),
+        (True, None): LostAt(
+            fault=Fault.TRACE_MISSING,
+            where="the export or {backend}",
+            step="See what the check `control` says: TrueFoundry has the traces, and whether {backend} accepts a test span is "
+            "not known.",
+        ),
+        (False, True): NOT_CREATED,
+        (False, False): NOT_CREATED,
+        (False, None): NOT_CREATED,
+        (None, True): LostAt(fault=Fault.TRACE_MISSING, where="the gateway or the export"),
+        (None, False): LostAt(fault=Fault.TRACE_MISSING, where="{backend}, or a hop before it"),
+        (None, None): LostAt(fault=Fault.TRACE_MISSING, where="any hop"),
+    }
+)
+
+_OWN_STORE_SAYS: Mapping[bool | None, str] = {
+    True: "TrueFoundry's own store has the trace, so the gateway created it",
+    False: "TrueFoundry's own store does not have the trace either, so it was lost before the export",
+    None: "TrueFoundry's own store could not be asked",
+}
+_UNPROVEN = "TrueFoundry's own store does not show the trace, which proves nothing: it has shown none of the monitor's within a day"
+_CONTROL_SAYS: Mapping[bool | None, str] = {
+    True: "{backend} is healthy: it accepted and shows a test span that was sent later",
+    False: "{backend} does not show a test span either, which was sent to it directly",
+    None: "whether {backend} accepts spans is not known",
+}
+_CONTROL_BY_COLLECTOR: Mapping[bool | None, str] = {
+    **_CONTROL_SAYS,
+    True: "the Collector and {backend} are healthy: a test span that was sent later has passed both",
+    False: "{backend} does not show a test span either, which was sent to the Collector",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Triage:
+    """The two answers. `unproven`: the own store does not show the trace, nor has it shown us another within a day."""
+
+    own_store: bool | None
+    control: bool | None
+    unproven: bool = False
+
+    @property
+    def place(self) -> LostAt:
+        """What they mean."""
+        return TRIAGE[self.own_store, self.control]
+
+    def says(self, policy: Policy) -> tuple[str, str]:
+        """The sentences that say why we think so."""
+        control = _CONTROL_BY_COLLECTOR if policy.test_span_by_collector else _CONTROL_SAYS
+        return _UNPROVEN if self.unproven else _OWN_STORE_SAYS[self.own_store], control[self.control]
+
+
+def triage(active: Active, state: TargetState, now: Instant) -> Triage:
+    """Look at the losses of one outage: no older one is compared, nor with a control span one that something explains.
+
+    Whether the gateway made a trace is another question than what kept it from arriving. Of the own store the newest two that it was
+    asked for speak for the present; one that it has is enough.
+    """
+    missing = [one for one in state.canaries if one.outcome is Outcome.MISSING and one.sent_at >= active.since]
+    has = own_store_has(missing)
+    unproven = has is False and not any(store_is_proven(one, state.proofs, now) for one in _newest_asked(missing))
+    return Triage(own_store=None if unproven else has, control=test_span_shown(missing, state), unproven=unproven)
+
+
+def own_store_has(canaries: list[Canary]) -> bool | None:
+    """Whether TrueFoundry's own store has one of the newest two that it was asked for; None: it was asked for none of them.
+
+    Not to have it may prove nothing.
+    """
+    asked = _newest_asked(canaries)
+    return any(one.origin for one in asked) if asked else None
+
+
+def _newest_asked(canaries: list[Canary]) -> list[Canary]:
+    return [one for one in canaries if one.origin is not None][-2:]
+
+
+def test_span_shown(bad: list[Canary], state: TargetState) -> bool | None:
+    """Whether the backend shows the newest test span that is decided; None: there is none that proves anything.
+
+    It does only if it was sent after the first of the traces that went wrong and that nothing explains.
+    """
+    accused = [one.sent_at for one in bad if not one.excused]
+    if not accused:
+        return None
+    later = (control for control in reversed(state.controls) if control.sent_at > accused[0])
+    return next((control.shown_at is not None for control in later if control.decided), None)
+
+
+# --- the hops --------------------------------------------------------------------------------------------------------
 
 Says = tuple[HopState, str]
 """What is said of one hop."""
@@ -50,7 +173,7 @@ def hops(
     anything of the present.
     """
     evidence = _Evidence(state, stale)
-    found = evidence.hops()
+    found = dict(evidence.hops)
     faults = () if diagnosis is None else (diagnosis.fault, *diagnosis.also)
     waits = diagnosis is not None and diagnosis.waiting is not None
     for fault in reversed(faults):  # the named one has the last word, but for what is broken
@@ -95,7 +218,7 @@ def _says(fault: Fault, state: TargetState, evidence: "_Evidence", *, waits: boo
         return _lost_to(fault, state)
     if fault in CAUSES and waits:
         place, _ = _CAUSED_AT[fault]
-        return {} if evidence.hops()[place][0] is _OK else {place: _FIXED}
+        return {} if evidence.hops[place][0] is _OK else {place: _FIXED}
     if fault in _GETS_THROUGH:
         return {Place.EXPORT: (_OK, _GETS_THROUGH[fault])} if evidence.gets_through else {}
     if fault in LOSSES:
@@ -133,7 +256,7 @@ def _lost_to(cause: Fault, state: TargetState) -> dict[Place, Says]:
 
 
 def _lost(fault: Fault, state: TargetState) -> dict[Place, Says]:
-    """Where traces get lost, as far as `triage.TRIAGE` knows: each of its names says what the answers were."""
+    """Where traces get lost, as far as `TRIAGE` knows: each of its names says what the answers were."""
     active = state.confirmed.get(Fault.TRACE_MISSING)
     some = active is not None and is_intermittent(active)
     since = active.since if active is not None else 0.0
@@ -150,7 +273,7 @@ def _lost(fault: Fault, state: TargetState) -> dict[Place, Says]:
     if fault is Fault.EXPORT_FAILING:
         text = "loses some of the traces" if some else "does not deliver"
         return {Place.TRUEFOUNDRY: _HAS_IT, Place.EXPORT: (_BROKEN, text), Place.TRACELOOP: _SHOWS_SPAN}
-    truefoundry = _HAS_IT if in_own_store(missing) else CANNOT_TELL
+    truefoundry = _HAS_IT if own_store_has(missing) else CANNOT_TELL
     return {Place.TRUEFOUNDRY: truefoundry, Place.EXPORT: CANNOT_TELL, Place.TRACELOOP: traceloop}
 
 
@@ -159,7 +282,7 @@ def _delayed(state: TargetState) -> dict[Place, Says]:
     active = state.confirmed.get(Fault.TRACE_LATE)
     since = active.since if active is not None else 0.0
     late = [one for one in state.canaries if one.late and one.sent_at >= since]
-    has, shows = in_own_store(late), test_span_shown(late, state)
+    has, shows = own_store_has(late), test_span_shown(late, state)
     return {
         Place.TRUEFOUNDRY: _HAS_IT if has else CANNOT_TELL,
         Place.EXPORT: (_BROKEN, "delivers late") if has and shows else CANNOT_TELL,
@@ -177,20 +300,6 @@ def _in_part(state: TargetState) -> dict[Place, Says]:
     }
 
 
-def in_own_store(canaries: list[Canary]) -> bool:
-    """Whether TrueFoundry's own store has one of the newest two that it was asked for. Not to have it may prove nothing."""
-    return any([one.origin for one in canaries if one.origin is not None][-2:])
-
-
-def test_span_shown(bad: list[Canary], state: TargetState) -> bool:
-    """Whether the backend shows the newest test span that is decided, sent after the first of the traces that went wrong."""
-    accused = [one.sent_at for one in bad if not one.excused]
-    if not accused:
-        return False
-    later = (control for control in reversed(state.controls) if control.sent_at > accused[0] and control.decided)
-    return next((control.shown_at is not None for control in later), False)
-
-
 # --- what the evidence says ------------------------------------------------------------------------------------------
 
 
@@ -203,9 +312,10 @@ class _Evidence:
         self._served = self._verdict(CheckName.CANARY) is Verdict.PASS
         accepted = [one for one in state.canaries if one.accepted and one.outcome is not None]
         self._newest = accepted[-1] if accepted and self._served and self._can_see_traces() else None
+        self.gets_through = self._gets_through()
+        self.hops = self._hops()
 
-    @property
-    def gets_through(self) -> bool:
+    def _gets_through(self) -> bool:
         """Whether the newest trace that was judged has come all the way, and none that was sent later is overdue."""
         newest = self._newest
         if newest is None or misrouted_to(newest) is not None:
@@ -216,7 +326,7 @@ class _Evidence:
             return False
         return newest.sent_at >= self._fixed_at()
 
-    def hops(self) -> dict[Place, Says]:
+    def _hops(self) -> Mapping[Place, Says]:
         """Of each hop what is proven, whatever the faults say."""
         if not self._state.check_states:
             return dict.fromkeys(_PLACES, (_UNKNOWN, "not checked yet"))
@@ -257,3 +367,81 @@ class _Evidence:
         if control is Verdict.PASS:
             return _SHOWS_SPAN if not through else (_OK, "shows the traces")
         return (_OK, "shows the traces") if through and control is not Verdict.FAIL else CANNOT_TELL
+
+
+# --- the hop of a Collector ------------------------------------------------------------------------------------------
+
+# Nobody can ask a Collector for a trace. Its hop is ok while traces arrive behind it. Else only its own counters speak for it: they
+# count all traffic, so they call it broken only where traces are lost or late, and only where all of it fails. Without them it is not
+# known which of the two lost what the export should have delivered, and neither is accused.
+
+_LOST_BEHIND_IT = LOSSES | LATE | {Fault.VOLUME_LOSS}
+_MAY_REFUSE: Says = (_UNKNOWN, "may refuse a test span")
+_MAY_LOSE: Says = (_UNKNOWN, "may lose the traces")
+
+
+def through_collector(
+    hops: tuple[Hop, ...], state: TargetState, diagnosis: Diagnosis | None, policy: Policy | None, now: Instant
+) -> tuple[Hop, ...]:
+    """The same path with the Collector in its place; as it is where the target names none."""
+    if policy is None or not policy.collector:
+        return hops
+    *before, export, backend = hops
+    lost = diagnosis is not None and diagnosis.waiting is None and may_be_the_backend(diagnosis)
+    passed = policy.test_span_by_collector and backend.state is _OK  # what it shows is the test span, or the traces
+    says = _collector_says(export, known_flow(state, now), lost=lost, passed=passed)
+    collector = Hop(place=Place.COLLECTOR, state=says[0], text=says[1])
+    # What is lost behind a hop that answers may be lost by either of two; what is switched off, or set wrong, is the export's own.
+    if diagnosis is not None and diagnosis.fault in _LOST_BEHIND_IT and export.state is _BROKEN:
+        if collector.state is _BROKEN:
+            export = replace(export, state=CANNOT_TELL[0], text=CANNOT_TELL[1])
+        elif collector.state is _UNKNOWN and says[1] != _NOTHING_COMES:
+            export = replace(export, state=_MAY_LOSE[0], text=_MAY_LOSE[1])
+            collector = replace(collector, text=_MAY_LOSE[1]) if says == CANNOT_TELL else collector
+    if policy.test_span_by_collector and backend.state is _BROKEN and collector.state is not _OK:
+        backend = replace(backend, state=_MAY_REFUSE[0], text=_MAY_REFUSE[1])
+        collector = replace(collector, text=_MAY_REFUSE[1]) if says == CANNOT_TELL else collector
+    return (*before, export, collector, backend)
+
+
+def known_flow(state: TargetState, now: Instant) -> CollectorFlow | None:
+    """What became of the Collector's spans recently, by its own counters; None where they say nothing."""
+    return collector_flow(known_counters(state, now, CountedBy.COLLECTOR))
+
+
+_NOTHING_COMES = "receives no spans"
+
+
+def _collector_says(export: Hop, flow: CollectorFlow | None, *, lost: bool, passed: bool) -> Says:
+    """What is said of the Collector.
+
+    `lost`: traces are lost or late, or the backend refuses; `passed`: a test span has come through.
+    """
+    if export.state is _OK:
+        return _OK, "passes the traces on"
+    if passed:
+        return _OK, "passes a test span on"
+    if flow is None:
+        return (_UNKNOWN, export.text) if export.text == "not checked yet" else CANNOT_TELL
+    fails = (text for applies, text in _failures(flow) if applies)
+    broken = next(fails, None)
+    if broken is not None:
+        return (_BROKEN if lost else _UNKNOWN), broken
+    if flow.failed or flow.dropped or flow.idle or any(size for size, _ in flow.queued.values()):
+        return _UNKNOWN, _fails_in_part(flow)
+    return (_OK, "delivers what it receives") if flow.sent else CANNOT_TELL
+
+
+def _failures(flow: CollectorFlow) -> Iterator[tuple[bool, str]]:
+    """What all of its traffic suffers."""
+    yield bool(flow.refused) and not flow.accepted, "refuses all spans"
+    yield bool(flow.stuck) and not flow.sent, "delivers no spans"
+
+
+def _fails_in_part(flow: CollectorFlow) -> str:
+    """What some of its traffic suffers, and perhaps ours: there may be several exporters, and other traffic."""
+    if flow.failed:
+        return "does not deliver some spans"
+    if flow.dropped:
+        return "drops some spans"
+    return _NOTHING_COMES if flow.idle else "holds spans in a queue"

@@ -2,10 +2,10 @@
 
 The configuration's word is weighed against what arrives: after `settle` arrivals outrank it, and a rotated key is no outage. A loss
 is named after the hop that lost the trace: does TrueFoundry's own store have it, and does the trace backend accept a test span that
-was sent later? `core.triage` lists what each pair of answers means. Every other fault stays as it is in the table of faults.
+was sent later? `core.path` lists what each pair of answers means. Every other fault stays as it is in the table of faults.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from monitor.core.backend import BackendTraits
@@ -16,11 +16,10 @@ from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.outcomes import arrived, found_by_our_key, misrouted_to
-from monitor.core.path import in_own_store, test_span_shown
+from monitor.core.path import NOT_CREATED, Triage, own_store_has, test_span_shown, triage
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.suspicions import LEAKS
 from monitor.core.text import capitalised, changed_text, code, length_text, sentence
-from monitor.core.triage import NOT_CREATED, Triage, triage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +47,6 @@ class Confirmed:
         """Title and detail as sentences."""
         return " ".join(map(sentence, filter(None, (self.title, self.detail))))
 
-    def named(self, name_in: Callable[[str], str]) -> "Confirmed":
-        """The same with the backend's name in its place (`core.backend`)."""
-        return replace(
-            self,
-            title=name_in(self.title),
-            detail=name_in(self.detail),
-            impact=name_in(self.impact),
-            because=tuple(map(name_in, self.because)),
-            advice=name_in(self.advice),
-        )
-
     def because_also(self, *reasons: str, step: str = "") -> "Confirmed":
         """The same with further reasons, and the next step that they suggest."""
         return replace(self, because=(*self.because, *reasons), advice=step or self.advice)
@@ -76,7 +64,7 @@ def confirmed_faults(state: TargetState, policy: Policy, now: Instant) -> tuple[
             because = dict.fromkeys(map(capitalised, (*one.because, *hinted.get(one.fault, ()))))
             advice = next_step(one.fault, state, policy, now) or one.advice
             one = replace(one, severity=severity, because=tuple(because), advice=advice)
-            found.append(one.named(_called(one.fault, policy).name_in))
+            found.append(_called(one.fault, policy).fill(one))
     return tuple(sorted(found, key=lambda one: ORDER[one.fault]))
 
 
@@ -96,7 +84,7 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
     # Only a loss is named by more than what was suspected.
     lost_at = triage(active, state, now) if suspicion.fault is Fault.TRACE_MISSING else None
     row = FAULTS[suspicion.fault if lost_at is None else lost_at.place.fault]
-    row = row.named(_called(row.fault, policy).name_in)
+    row = _called(row.fault, policy).fill(row)
     title = suspicion.title or row.title
     as_it_stands = Confirmed(
         active=active,
@@ -313,7 +301,7 @@ def _lateness(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed
         "Traces have been overdue since {since}, and count as lost after "
         f"{length_text(policy.arrival.missing_after)}. Requests are not affected."
     )
-    store = (_STORED,) if in_own_store(late) else ()
+    store = (_STORED,) if own_store_has(late) else ()
     span = (_SPAN_SHOWN,) if test_span_shown(late, state) else ()
     because = (said, *store, *span, *found.because[1:])
     return replace(found, title="Traces are overdue", detail=said, impact=impact, because=because, advice=_WHEN_OVERDUE)

@@ -28,56 +28,43 @@ _NOT_BLIND = frozenset({UnknownReason.BUDGET_SPENT, UnknownReason.NOTHING_TO_JUD
 _CRASHES = frozenset({UnknownReason.CRASHED, UnknownReason.TIMEOUT})
 
 
-def debounce(
-    check_state: CheckState,
-    result: CheckResult,
-    *,
-    at: Instant,
-    took: Seconds,
-    cadence: Cadence,
-    policy: Policy,
-    now: Instant,
-    explained: bool = False,
-) -> CheckState:
-    """Apply one look to the state of its check. `explained`: it is known why nothing is served, so a pause is not blindness."""
-    looked = replace(_forget_stale(check_state, cadence, at), last=LastLook(at=at, took=took, result=result))
-    match result.verdict:
-        case Verdict.PASS:
-            return _after_pass(looked, result, policy, at)
-        case Verdict.FAIL:
-            return _after_fail(looked, result, policy, at, now)
-        case Verdict.UNKNOWN:
-            if result.unknown_reason in _NOT_BLIND or (result.unknown_reason is UnknownReason.PAUSED and explained):
-                return looked
-            return _after_unknown(looked, result, cadence, policy, at, now)
-    assert_never(result.verdict)
-
-
 def apply_look(
     state: TargetState, check: CheckName, result: CheckResult, at: Instant, took: Seconds, policy: Policy, now: Instant
 ) -> TargetState:
     """Apply one result of one check. One that comes late, from a check that has been switched off, is ignored."""
     if not policy.enabled(check):
         return state
+    cadence = policy.cadences[check]
     called = policy.endpoint if check is CheckName.CONTROL else policy.backend
-    debounced = debounce(
-        state.check_state(check),
-        result.named(called.name_in),
-        at=at,
-        took=took,
-        cadence=policy.cadences[check],
-        policy=policy,
-        now=now,
-        explained=any(FAULTS[fault].prevents_traces for fault in state.confirmed),
+    result = called.fill(result)
+    looked = replace(
+        _forget_stale(state.check_state(check), cadence, at), last=LastLook(at=at, took=took, result=result)
     )
-    return state.with_check_state(check, debounced)
+    match result.verdict:
+        case Verdict.PASS:
+            looked = _after_pass(looked, result, policy, at)
+        case Verdict.FAIL:
+            looked = _after_fail(looked, result, policy, at, now)
+        case Verdict.UNKNOWN:
+            if _may_be_blind(result, state):
+                looked = _after_unknown(looked, result, cadence, policy, at, now)
+        case _:
+            assert_never(result.verdict)
+    return state.with_check_state(check, looked)
+
+
+def _may_be_blind(result: CheckResult, state: TargetState) -> bool:
+    """Whether an unknown may come of not being able to look: a pause does not where it is known why nothing is served."""
+    if result.unknown_reason is UnknownReason.PAUSED:
+        return not any(FAULTS[fault].prevents_traces for fault in state.confirmed)
+    return result.unknown_reason not in _NOT_BLIND
 
 
 def look_on(
     check_state: CheckState, result: CheckResult, *, at: Instant, took: Seconds, cadence: Cadence, policy: Policy
 ) -> CheckState:
     """A look that could see and whose verdict is settled elsewhere: a trace is judged by the series of all canaries."""
-    last = LastLook(at=at, took=took, result=result.named(policy.backend.name_in))
+    last = LastLook(at=at, took=took, result=policy.backend.fill(result))
     looked = sighted(replace(_forget_stale(check_state, cadence, at), last=last), policy, at)
     return _passed(looked, at) if result.verdict is Verdict.PASS else looked
 
@@ -172,8 +159,8 @@ def sighted(check_state: CheckState, policy: Policy, at: Instant, *, conclusive:
     )
 
 
-def acquit(check_state: CheckState, fault: Fault, policy: Policy) -> CheckState:
-    """A look that speaks against one fault alone: it ends a streak of it, and `pass_after` of them clear it."""
+def pass_for(check_state: CheckState, fault: Fault, policy: Policy) -> CheckState:
+    """A pass that speaks against one fault alone: it ends a streak of it, and `pass_after` of them clear it."""
     times = check_state.absent_in_row.get(fault, 0) + 1
     cleared = {fault} if times >= policy.alerting.pass_after else set()
     return replace(
@@ -218,29 +205,7 @@ def _own_suspicion(
     patience = max(policy.alerting.blind_after, 2 * cadence.every) if policy.alerting.blind_after else 0.0
     if waited < patience:  # so there were two at least
         return None
-    return cannot_look(result).named(policy.backend.name_in)
-
-
-def hysteresis(
-    before: Mapping[Fault, Active],
-    fault: Fault,
-    suspicion: Suspicion | None,
-    *,
-    bad_in_row: int,
-    good_in_row: int,
-    since: Instant,
-    policy: Policy,
-    now: Instant,
-) -> Active | None:
-    """Settle a fault whose evidence is a list in order of sending: the newest bad ones confirm, the newest good ones clear."""
-    known = before.get(fault)
-    if known is not None:
-        if good_in_row >= policy.alerting.pass_after:
-            return None
-        return replace(known, suspicion=suspicion) if suspicion is not None else known
-    if suspicion is not None and (suspicion.conclusive or bad_in_row >= policy.alerting.fail_after):
-        return Active(suspicion=suspicion, since=since, confirmed_at=now)
-    return None
+    return policy.backend.fill(cannot_look(result))
 
 
 # --- the series of canaries ------------------------------------------------------------------------------------------
@@ -259,12 +224,11 @@ def excuse(state: TargetState, policy: Policy, now: Instant) -> TargetState:
 
     Once marked they stay so, unless it turns out that the cause cannot have been it.
     """
-    return replace(state, canaries=tuple(_excuse_one(canary, state, policy, now) for canary in state.canaries))
-
-
-def _excuse_one(canary: Canary, state: TargetState, policy: Policy, now: Instant) -> Canary:
-    excused = _is_excused(canary, state, policy, now)
-    return canary if canary.excused is excused else replace(canary, excused=excused)
+    marks = ((canary, _is_excused(canary, state, policy, now)) for canary in state.canaries)
+    return replace(
+        state,
+        canaries=tuple(canary if canary.excused is mark else replace(canary, excused=mark) for canary, mark in marks),
+    )
 
 
 def _is_excused(canary: Canary, state: TargetState, policy: Policy, now: Instant) -> bool:
@@ -354,18 +318,13 @@ def confirmed_by_series(
     for fault, sign in TRACE_FAULTS.items():
         run = _run(judged, sign, accuses=accuses, is_fresh=is_fresh, enough=policy.alerting.pass_after)
         fresh = [canary for canary in run.bad if is_fresh(canary)]
-        active = hysteresis(
-            outage,
-            fault,
-            sign.suspicion(run.bad).named(policy.backend.name_in) if fresh else None,
-            bad_in_row=len(fresh),
-            good_in_row=run.good,
-            since=run.bad[0].sent_at if run.bad else now,
-            policy=policy,
-            now=now,
-        )
-        if active is not None:
-            found[fault] = active
+        suspicion = policy.backend.fill(sign.suspicion(run.bad)) if fresh else None
+        known = outage.get(fault)
+        if known is not None:
+            if run.good < policy.alerting.pass_after:
+                found[fault] = replace(known, suspicion=suspicion or known.suspicion)
+        elif suspicion is not None and (suspicion.conclusive or len(fresh) >= policy.alerting.fail_after):
+            found[fault] = Active(suspicion=suspicion, since=run.bad[0].sent_at, confirmed_at=now)
     return found | _intermittent_loss(state.canaries, before, found, policy, now)
 
 

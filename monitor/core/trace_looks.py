@@ -22,7 +22,7 @@ from monitor.core.model import (
 )
 from monitor.core.outcomes import TRACE_FAULTS
 from monitor.core.state import Policy, TargetState
-from monitor.core.streaks import acquit, apply_look, look_on, sighted
+from monitor.core.streaks import apply_look, look_on, pass_for, sighted
 from monitor.core.text import count_text
 from monitor.core.trace import Route
 
@@ -86,7 +86,7 @@ def _arrival_result(before: Canary, canary: Canary) -> CheckResult | None:
         return None
     # The series decides what of it is confirmed.
     suspicions = [
-        Suspicion(fault=fault, summary=shows.alone(canary))
+        Suspicion(fault=fault, summary=shows.text_of_one(canary))
         for fault, shows in TRACE_FAULTS.items()
         if shows.is_bad(canary)
     ]
@@ -109,7 +109,7 @@ def _arrival_result(before: Canary, canary: Canary) -> CheckResult | None:
             evidence,
         )
     if suspicions:
-        return failing(suspicions[0].summary, *suspicions, evidence=evidence)
+        return failing(*suspicions, evidence=evidence)
     after = f" after {seconds:.1f} s" if seconds is not None else ""
     return passing(f"the trace arrived{after}: {spans}", evidence)
 
@@ -151,7 +151,7 @@ def fail_look(state: TargetState, given: LookFailed, policy: Policy, now: Instan
 def result_of_refused_key(state: TargetState, otherwise: CheckResult, policy: Policy, where: str) -> CheckResult:
     """What a 401 of a documented route amounts to; `otherwise` where the monitor's key is the suspect."""
     suspicion = judge_refused_key(state, policy, where)
-    return otherwise if suspicion is None else failing(suspicion.summary, suspicion, evidence=otherwise.evidence)
+    return otherwise if suspicion is None else failing(suspicion, evidence=otherwise.evidence)
 
 
 def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> TargetState:
@@ -181,13 +181,13 @@ def look_at_origin(state: TargetState, given: OriginLooked, policy: Policy) -> T
 def accept_key(state: TargetState, policy: Policy, at: Instant) -> TargetState:
     """The documented read answered to the monitor's key: that speaks for the key, whatever else is wrong.
 
-    It clears what the same route was charged with; a refusal by the OTLP endpoint is cleared by the control span alone.
+    It clears what the same route said against it; a refusal by the OTLP endpoint is cleared by the control span alone.
     """
     watching = state.check_state(CheckName.ARRIVAL)
     accepted = replace(state, key_accepted_at=at)
     if Fault.KEY_REJECTED not in watching.confirmed and Fault.KEY_REJECTED not in watching.seen_in_row:
         return accepted
-    return accepted.with_check_state(CheckName.ARRIVAL, acquit(watching, Fault.KEY_REJECTED, policy))
+    return accepted.with_check_state(CheckName.ARRIVAL, pass_for(watching, Fault.KEY_REJECTED, policy))
 
 
 def look_elsewhere(state: TargetState, given: ElsewhereLooked) -> TargetState:

@@ -103,7 +103,7 @@ def judge_volume(seen: Volume, state: TargetState, policy: VolumePolicy) -> Chec
         facts=(f"{seen.counted_by} counts {requests} requests {_when(seen.since, seen.until)}",),
         severity=Severity.CRITICAL if ratio < _HALF else None,
     )
-    return failing(said, suspicion, evidence=evidence)
+    return failing(suspicion, evidence=evidence)
 
 
 def _when(since: Instant, until: Instant) -> str:

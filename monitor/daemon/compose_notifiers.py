@@ -10,7 +10,7 @@ from monitor.core.incident import Place
 from monitor.core.model import Severity, TargetName
 from monitor.daemon.compose import Deps
 from monitor.notifiers.alertmanager import AlertmanagerNotifier
-from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
+from monitor.notifiers.slack import Destination, Frame, Pace, SlackBot, SlackWebhook
 from monitor.notifiers.webhook import WebhookNotifier
 from monitor.ports import Notifier
 from monitor.settings import Settings
@@ -20,7 +20,6 @@ from monitor.settings.values import host_of
 def notifiers_of(settings: Settings, deps: Deps) -> tuple[Notifier, ...]:
     """Every configured notifier; none is legal (metrics only)."""
     alerting, external_url = settings.alerting, settings.server.external_url
-    commands, consoles = settings.server.admin_token is not None, _consoles(settings)
     bot = slack_bot(settings, deps)
     found: list[Notifier] = []
     if bot is not None:
@@ -31,12 +30,10 @@ def notifiers_of(settings: Settings, deps: Deps) -> tuple[Notifier, ...]:
             http=deps.http,
             clock=deps.clock,
             url=alerting.slack.webhook_url.get,
-            redact=deps.redactor.redact,
+            frame=_frame(settings, deps),
             mention=alerting.slack.mention or None,
             mentions=mentions,
-            external_url=external_url,
-            commands=commands,
-            consoles=consoles,
+            consoles=_consoles(settings),
             pace=Pace(deps.clock),
         )
         found.append(webhook)
@@ -101,14 +98,19 @@ def slack_bot(settings: Settings, deps: Deps) -> SlackBot | None:
         clock=deps.clock,
         token=slack.bot_token.get,
         destination=Destination(channel=slack.channel or "", mention=slack.mention or None),
-        redact=deps.redactor.redact,
+        frame=replace(_frame(settings, deps), pressable=slack.pressable),
         destinations=_destinations(settings),
         api_url=slack.api_url,
-        external_url=settings.server.external_url,
-        commands=settings.server.admin_token is not None,
-        pressable=slack.pressable,
         consoles=_consoles(settings),
         pace=Pace(deps.clock),
+    )
+
+
+def _frame(settings: Settings, deps: Deps) -> Frame:
+    return Frame(
+        redact=deps.redactor.redact,
+        external_url=settings.server.external_url,
+        commands=settings.server.admin_token is not None,
     )
 
 

@@ -5,8 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from monitor.core.corroboration import has_mentioned
-from monitor.core.delivery import LOOK_ANYWAY, Due, Retries, becomes_due, everything_due, skipped
+from monitor.core.delivery import LOOK_ANYWAY, Retries, becomes_due, everything_due, has_mentioned, skipped
 from monitor.core.events import Event, NoticeHandled
 from monitor.core.incident import Incident, Notice, Notified, Reason
 from monitor.core.inputs import NoticeDelivered
@@ -153,7 +152,7 @@ class Worker:
 
     # --- one delivery
 
-    async def _deliver(self, one: Due, target_store: LiveTargetStore) -> None:
+    async def _deliver(self, one: Notice, target_store: LiveTargetStore) -> None:
         """Commit, send, remember the receipt. Raises Undeliverable."""
         incident, key = one.incident, self._key(one.incident)
         mentioned = self._shared.mentioned.get(key)
@@ -162,14 +161,10 @@ class Worker:
             incident, one.together, self._targets(), self.name, self._mention_key, self._clock.now()
         )
         notice = compose(
-            incident,
-            one.notified,
-            one.reason,
-            silenced_until=one.silenced_until,
+            one,
             may_mention=not (recently or already) and trusted(target_store.state, target_store.policy),
-            labels=dict(self._shared.labels(incident.target)),
+            labels=self._shared.labels(incident.target),
             now=self._clock.now(),
-            together=one.together,
         )
         asked = attempted(notice)
         if asked is None:
@@ -208,7 +203,7 @@ class Worker:
 
     # --- what goes wrong
 
-    def _note_failure(self, one: Due, error: Undeliverable) -> None:
+    def _note_failure(self, one: Notice, error: Undeliverable) -> None:
         before = self._retries.failures.get(one.incident.id)
         if before is None or before.error != str(error):
             _log.warning("a notification to %s was not delivered: %s", self.name, error)

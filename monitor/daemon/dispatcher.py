@@ -9,8 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from monitor.core.corroboration import corroborations
-from monitor.core.delivery import LONGEST_WAIT
+from monitor.core.delivery import LONGEST_WAIT, corroborations
 from monitor.core.events import Event
 from monitor.core.incident import Notice, Reason
 from monitor.core.model import Seconds, TargetName

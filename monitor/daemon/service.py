@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.clock import SystemClock
-from monitor.core.model import Seconds
-from monitor.daemon.about import about_targets, notices_of
+from monitor.core.incident import Incident
+from monitor.core.inputs import NoticeDelivered
+from monitor.core.model import Seconds, TargetName
+from monitor.core.state import DAY
 from monitor.daemon.address import Address
 from monitor.daemon.compose import Deps, network, silences_of
 from monitor.daemon.daemon import Daemon
@@ -24,7 +26,7 @@ from monitor.http import Http
 from monitor.ports import Notifier
 from monitor.redaction import Redactor
 from monitor.schedule import GridSchedule
-from monitor.settings import Loaded, SecretSource, Settings
+from monitor.settings import Loaded, SecretSource, Settings, Target
 from monitor.settings.schema import all_secrets
 from monitor.store import Store
 from monitor.store.sqlite import SqliteStore
@@ -34,6 +36,7 @@ from monitor.telemetry.metrics import Metrics, watch_loop
 from monitor.version import VERSION
 from monitor.web.app import make_app
 from monitor.web.day import Day
+from monitor.web.panel import About
 from monitor.web.server import WebServer
 from monitor.web.views import Views
 
@@ -52,6 +55,9 @@ _TRIM_MEMORY_FIRST: Seconds = 12.0  # when every check has looked once
 _CLOSING: Seconds = 3.0
 _NOTIFY_REFUSAL_EVERY: Seconds = 30.0
 _NEVER: Seconds = 1e9  # by itself: only when it is asked for
+
+_APPS = {"https://api.traceloop.com": "https://app.traceloop.com"}
+"""Where people read what an API serves; of another API nobody knows, and it is linked to itself."""
 
 
 class Service:
@@ -320,3 +326,40 @@ async def _trim_memory() -> None:
 
 def _optional(source: SecretSource | None) -> Callable[[], str | None]:
     return lambda: source.get() if source is not None else None
+
+
+# --- what the page shows of a target beside its state ----------------------------------------------------------------
+
+
+def about_targets(daemon: Daemon) -> Mapping[TargetName, About]:
+    """Limits, labels, next runs, tokens and links of every target of the configuration."""
+    policies = daemon.policies
+    return {
+        name: About(
+            policy=policies.get(name),
+            labels=target.labels,
+            links=links_of(target),
+            next_runs=daemon.next_runs(name),
+            token_expiries=token_expiries(target),
+        )
+        for name, target in daemon.settings.targets.items()
+    }
+
+
+def links_of(target: Target) -> tuple[tuple[str, str], ...]:
+    """The services that people open: TrueFoundry's control plane, the trace backend, a self-hosted gateway's metrics."""
+    backend = target.backend
+    control_plane = target.control_plane.url if target.control_plane is not None else None
+    found = (
+        ("TrueFoundry", control_plane),
+        (backend.traits.name, _APPS.get(backend.url, backend.url)),
+        ("Gateway metrics", target.gateway.metrics_url),
+        ("Collector metrics", target.collector.metrics_url),
+    )
+    return tuple((name, url) for name, url in found if url)
+
+
+async def notices_of(incident: Incident, store: Store) -> tuple[NoticeDelivered, ...]:
+    """Who was notified of an incident, as the history has it: at its end, or up to a day later."""
+    until = float("inf") if incident.closed_at is None else incident.closed_at + DAY
+    return await store.notices(incident.target, since=incident.opened_at, until=until)

@@ -5,7 +5,7 @@ from functools import partial
 
 from monitor.checks.arrival import ArrivalCheck
 from monitor.core.model import CheckName, Instant, Seconds, UnknownReason
-from monitor.core.pace import bar_canary, due_at
+from monitor.core.pace import due_at, why_not_send
 from monitor.core.state import TargetState
 from monitor.ports import Check, Clock, SideLook
 from monitor.runner import LiveTargetStore, look_aside, run_check
@@ -87,8 +87,8 @@ class TargetWatch:
         """The first pass of the gateway after a pause sends a canary at once."""
         if CheckName.CANARY not in self._checks:
             return
-        barred = bar_canary(state, self.target_store.policy, now)
-        paused = barred is not None and barred.unknown_reason is UnknownReason.PAUSED and barred.until is None
+        not_sent = why_not_send(state, self.target_store.policy, now)
+        paused = not_sent is not None and not_sent.unknown_reason is UnknownReason.PAUSED and not_sent.until is None
         if self._was_paused and not paused:
             self._resuming = True
             self._schedule.soon(self._job(CheckName.CANARY))

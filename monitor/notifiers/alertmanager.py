@@ -105,7 +105,7 @@ class AlertmanagerNotifier:
         return alert.labels
 
     async def refresh(self, notices: Sequence[Notice]) -> str:
-        """Post again what was notified, all at once, and be it nothing: whether somebody is there is known before it is needed.
+        """Post again what was notified, in one request, even an empty one, so that an unreachable instance is noticed early.
 
         Says which instances could not be reached. Raises Undeliverable if none takes it.
         """
@@ -130,9 +130,9 @@ class AlertmanagerNotifier:
 
     # --- the alert of an incident
 
-    def _current(self, notified: Sequence[tuple[Incident, Alert]]) -> list[Alert]:
+    def _current(self, posted: Sequence[tuple[Incident, Alert]]) -> list[Alert]:
         """Without what a later incident under the same labels has replaced: its end would be taken for the later one's."""
-        known = [(frozenset(alert.labels.items()), incident.opened_at, alert) for incident, alert in notified]
+        known = [(frozenset(alert.labels.items()), incident.opened_at, alert) for incident, alert in posted]
         for labels, opened_at, _ in known:
             self._newest[labels] = max(opened_at, self._newest.get(labels, opened_at))
         return [alert for labels, opened_at, alert in known if opened_at == self._newest[labels]]
@@ -150,7 +150,7 @@ class AlertmanagerNotifier:
         )
 
     def _labels(self, notice: Notice) -> Mapping[str, str]:
-        """Those that it was notified with while it lasts, else those that are configured: the more special, the stronger."""
+        """Those that it was notified with while it lasts, else those that are configured: the more specific label wins."""
         notified, again = (
             notice.notified,
             notice.incident.open and notice.notified is not None and notice.notified.closed,

@@ -48,7 +48,7 @@ class WebhookNotifier:
     name: str = "webhook"
 
     async def deliver(self, notice: Notice) -> Mapping[str, str]:
-        """Post the notice; the receipt counts how often it was notified of the incident. Raises Undeliverable."""
+        """Post the notice; the receipt counts the notices delivered for the incident. Raises Undeliverable."""
         await self._post(self._body(notice))
         return {"told": str(_times_notified(notice) + 1)}
 

@@ -75,7 +75,7 @@ def _readable(part: str) -> Iterator[str]:
 
 
 class Planted:
-    """One decoy (`monitor.core.decoy`); none where the text is empty."""
+    """One decoy (`monitor.core.canary`); none where the text is empty."""
 
     def __init__(self, decoy: str) -> None:
         self._decoy = decoy

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from monitor.core import backend
 from monitor.core.address import normal_url
 from monitor.core.backend import BackendTraits
-from monitor.core.decoy import DecoyKind
+from monitor.core.canary import DecoyKind
 from monitor.core.model import TARGET_NAME, Severity
 from monitor.settings.secret import HeaderSource, PhoenixKey, TraceloopKey, TrueFoundryToken
 from monitor.settings.values import (

@@ -130,7 +130,6 @@ def finding(check: CheckName, found: Fault | UnknownReason, said: str, *, stops:
         return unknown(said, found)
     drift = found is Fault.CONFIG_DRIFT  # one that stops the export: `core.suspicions.drift` says the same of it
     return failing(
-        said,
         Suspicion(
             fault=found,
             summary=said,

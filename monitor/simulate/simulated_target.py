@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from monitor.checks.config import judge_comparison
-from monitor.checks.verdicts import failure
 from monitor.core.arrival import usual_arrival
 from monitor.core.backend import BACKEND
 from monitor.core.canary import Canary, ControlSpan, IdSource
@@ -37,18 +36,19 @@ from monitor.core.model import (
     TargetName,
     TraceId,
     UnknownReason,
+    failing,
     passing,
     unknown,
 )
 from monitor.core.pace import (
     Attempt,
     awaited,
-    bar_canary,
     controls_awaited,
     due_at,
     look_at,
     origin_is_due,
     read_control_at,
+    why_not_send,
 )
 from monitor.core.state import Policy, TargetState
 from monitor.core.suspicions import off
@@ -236,8 +236,8 @@ class SimulatedTarget:
         due = min(self._regular[check], due_at(check, state, policy, now))
         if check is not CANARY:
             return due
-        barred = bar_canary(state, policy, now)
-        paused = barred is not None and barred.unknown_reason is UnknownReason.PAUSED and barred.until is None
+        not_sent = why_not_send(state, policy, now)
+        paused = not_sent is not None and not_sent.unknown_reason is UnknownReason.PAUSED and not_sent.until is None
         resumes, self._paused = self._paused and not paused, paused
         if resumes:  # the first pass of the gateway after a pause sends a canary at once
             self._regular[check] = now
@@ -247,11 +247,11 @@ class SimulatedTarget:
 
     def _look(self, check: CheckName, now: Instant) -> None:
         if check is CANARY:
-            barred = bar_canary(self._state, self._policy, now)
-            if barred is None:
+            not_sent = why_not_send(self._state, self._policy, now)
+            if not_sent is None:
                 self._send_canary(now)
                 return
-            result = unknown(barred.summary, barred.unknown_reason)
+            result = unknown(not_sent.summary, not_sent.unknown_reason)
             self._apply(Observation(check=CANARY, at=now, took=0.0, result=result), now)
             return
         found = self._find(check)
@@ -270,7 +270,7 @@ class SimulatedTarget:
     def _judge(self, seen: ConfigSeen, now: Instant) -> CheckResult:
         """What the daemon's check says of a configuration; whether the monitor's own key is good, it asks as well."""
         if seen.config.off:
-            return failure(off(), {})
+            return failing(off())
         comparison = self._compare(seen)
         if comparison.other_key:
             refused = any(each.unread is UnknownReason.REFUSED for _, each in self._effects())

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from monitor.core.corroboration import has_mentioned
-from monitor.core.delivery import LOOK_ANYWAY, Due, Retries, becomes_due, everything_due, skipped
+from monitor.core.delivery import LOOK_ANYWAY, Retries, becomes_due, everything_due, has_mentioned, skipped
 from monitor.core.engine import apply
 from monitor.core.events import IncidentChanged, changes
 from monitor.core.incident import NEVER, Incident, Notice, Notified, Reason
@@ -171,21 +170,17 @@ class Simulation:
         delivered = NoticeDelivered(at=now, incident_id=incident.id, notifier=SLACK, notified=notified)
         self.apply(incident.target, delivered, now)
 
-    def _notify(self, one: Due, now: Instant) -> bool:
+    def _notify(self, one: Notice, now: Instant) -> bool:
         """One attempt; whether others may follow at once."""
         incident, target = one.incident, self.targets[one.incident.target]
         key = (target.channel, target.mention)
         recently = now - self._mentioned.get(key, NEVER) < MENTION_AT_MOST_EVERY
         already = has_mentioned(incident, one.together, self._judged(), SLACK, self._mention_key, now)
         notice = compose(
-            incident,
-            one.notified,
-            one.reason,
-            silenced_until=one.silenced_until,
+            one,
             may_mention=not (recently or already) and trusted(self.states[incident.target], target.policy),
-            labels=dict(target.labels),
+            labels=target.labels,
             now=now,
-            together=one.together,
         )
         asked = attempted(notice)
         if asked is not None:

@@ -57,6 +57,7 @@ from monitor.telemetry.gauges import PHASES, Expected, View
 
 PREFIX = "trace_monitor_"
 
+_LAG_EVERY: Seconds = 1.0
 _SWITCH_AFTER: Seconds = 0.0005
 
 _VERSION = re.compile(r"version=([^;,]*)")
@@ -380,12 +381,12 @@ class _Page(Collector):
         yield from self._registry.collect()
 
 
-async def watch_loop(clock: Clock, observe: Callable[[Seconds], None], *, every: Seconds = 1.0) -> None:
+async def watch_loop(clock: Clock, observe: Callable[[Seconds], None]) -> None:
     """For as long as the task lives: sleep, and report by how much more than that it was.
 
     A loop that is late is the first sign that something blocks it.
     """
     while True:
         asleep_at = clock.monotonic()
-        await clock.sleep(every)
-        observe(max(0.0, clock.monotonic() - asleep_at - every))
+        await clock.sleep(_LAG_EVERY)
+        observe(max(0.0, clock.monotonic() - asleep_at - _LAG_EVERY))

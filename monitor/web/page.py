@@ -9,7 +9,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from monitor.core.corroboration import corroborations
+from monitor.core.delivery import corroborations
 from monitor.core.incident import NEVER, Corroboration, Incident, Notified
 from monitor.core.inputs import NoticeDelivered
 from monitor.core.model import CheckName, Instant, Severity, TargetName

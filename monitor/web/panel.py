@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.core.backend import TRACELOOP
-from monitor.core.collector import through_collector
 from monitor.core.drift import Comparison, compare
 from monitor.core.incident import Corroboration, Hop, Incident
 from monitor.core.model import CheckName, Instant, Seconds, TargetName, Verdict
 from monitor.core.pace import stale_checks, today
-from monitor.core.path import hops
+from monitor.core.path import hops, through_collector
 from monitor.core.silence import Silence, silenced_now
 from monitor.core.state import CERTIFICATE_SOON, DAY, TOKEN_SOON, Policy, TargetState
 from monitor.web.day import Dot

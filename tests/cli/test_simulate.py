@@ -139,7 +139,7 @@ async def a_bad_hour(tmp_path: Path) -> SqliteStore:
     """A daemon that saw the gateway fail for five minutes an hour ago, notified Slack of it, and goes on running."""
     store = SqliteStore(tmp_path / "state.db", clock=SystemClock(), keep_history=30 * 86_400)
     await store.open()
-    down = failing("no connection", Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary="no connection"))
+    down = failing(Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary="no connection"))
     began = time.time() - 3600
     for seconds in range(0, 1800, 15):
         at, result = began + seconds, down if 600 <= seconds < 900 else passing("well")

@@ -72,7 +72,7 @@ from monitor.settings.model import Alerting
 from monitor.settings.target import Checks
 from tests.fakes.clock import START
 
-ROWS = {fault: row.named(TRACELOOP.name_in) for fault, row in FAULTS.items()}
+ROWS = {fault: TRACELOOP.fill(row) for fault, row in FAULTS.items()}
 """The table of faults as it reads for a target whose backend is Traceloop."""
 
 in_words = TRACELOOP.name_in
@@ -206,7 +206,7 @@ def blind(reason: UnknownReason = UnknownReason.UNREACHABLE, *, permanent: bool 
 def config_finding(config: ExportConfig, expected: ExpectedConfig) -> CheckResult:
     """What the configuration check says of a parsed answer: always conclusive."""
     if config.off:
-        return failing("off", a_charge(F.EXPORTER_DISABLED, conclusive=True, stops_export=True))
+        return failing(a_charge(F.EXPORTER_DISABLED, conclusive=True, stops_export=True))
     comparison = compare(expected, config)
     if not comparison.differences:
         return passing("as expected", conclusive=True)
@@ -217,7 +217,7 @@ def config_finding(config: ExportConfig, expected: ExpectedConfig) -> CheckResul
         conclusive=True,
         stops_export=comparison.stops_export,
     )
-    return failing(suspicion.summary, suspicion)
+    return failing(suspicion)
 
 
 @dataclass
@@ -259,7 +259,7 @@ class Story:
 
     def fails(self, check: CheckName, fault: Fault, **more: Any) -> "Story":
         """A check finds a fault."""
-        return self.look(check, failing("broken", a_charge(fault, **more)))
+        return self.look(check, failing(a_charge(fault, **more)))
 
     def is_blind(self, check: CheckName, reason: UnknownReason = UnknownReason.UNREACHABLE, **more: Any) -> "Story":
         """A check cannot see."""

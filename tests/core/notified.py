@@ -49,9 +49,8 @@ def notice(
     may_mention: bool = True,
 ) -> Notice:
     """What it is notified of."""
-    return compose(
-        now_is, notified, reason, silenced_until=silenced, may_mention=may_mention, labels={"team": "ml"}, now=at
-    )
+    due_now = Notice(reason=reason, incident=now_is, at=at, notified=notified, silenced_until=silenced)
+    return compose(due_now, may_mention=may_mention, labels={"team": "ml"}, now=at)
 
 
 def feed(now_is: Incident, notified: Notified | None, *, at: float = START, silenced: float | None = None) -> Notified:

@@ -56,7 +56,7 @@ def refused(fault: Fault) -> Story:
     """The gateway answers the canary, and does not serve it, as often as it takes."""
     story = healthy()
     for _ in range(2):
-        result = failing("broken", a_charge(fault))
+        result = failing(a_charge(fault))
         story.canary(result, accepted=False, trace_id=None, id_source=None)
         story.passes(GATEWAY).wait(MINUTE)
     return story
@@ -158,7 +158,7 @@ def key_refused() -> Story:
     """Traceloop answers 401 to a test span, twice."""
     story = healthy()
     for _ in range(2):
-        story.control(failing("401", a_charge(F.KEY_REJECTED)), key_refused=True)
+        story.control(failing(a_charge(F.KEY_REJECTED)), key_refused=True)
         story.wait(MINUTE)
     return story
 
@@ -167,7 +167,7 @@ def ingest_failing() -> Story:
     """Traceloop answers 503 to a test span, twice."""
     story = healthy()
     for _ in range(2):
-        story.control(failing("503", a_charge(F.INGEST_FAILING)))
+        story.control(failing(a_charge(F.INGEST_FAILING)))
         story.wait(MINUTE)
     return story
 

@@ -62,15 +62,14 @@ class Reader:
         recorded: bool = True,
     ) -> "Reader":
         """One message is delivered; `recorded` False: its answer was lost, or the program died before it was written down."""
-        notice = compose(
-            incident,
-            incident.notified.get(self.name),
-            reason,
+        due_now = Notice(
+            reason=reason,
+            incident=incident,
+            at=story.now,
+            notified=incident.notified.get(self.name),
             silenced_until=silenced(incident),
-            may_mention=True,
-            labels={},
-            now=story.now,
         )
+        notice = compose(due_now, may_mention=True, labels={}, now=story.now)
         if recorded:
             notified = record(notice, {"ts": "1"})
             story.feed(NoticeDelivered(at=story.now, incident_id=incident.id, notifier=self.name, notified=notified))

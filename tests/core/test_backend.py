@@ -12,12 +12,11 @@ from monitor.core.faults import FAULTS
 from monitor.core.incident import Place
 from monitor.core.key import judge_refused_key
 from monitor.core.model import Component, Fault, Service
-from monitor.core.path import hops
+from monitor.core.path import TRIAGE, hops
 from monitor.core.refine import UNCHECKED, refine
 from monitor.core.state import TargetState
 from monitor.core.suspicions import drift
 from monitor.core.trace import Route
-from monitor.core.triage import TRIAGE
 from monitor.web.texts import runbook_text, runbooks
 from tests.core.build import (
     OURS,
@@ -71,7 +70,7 @@ def test_what_is_not_shown_is_listed() -> None:
 @pytest.mark.parametrize("fault", Fault)
 def test_no_fault_of_phoenix_speaks_of_traceloop(fault: Fault) -> None:
     """Every sentence of the table, with the name in its place."""
-    row = FAULTS[fault].named(PHOENIX.name_in)
+    row = PHOENIX.fill(FAULTS[fault])
     for text in (row.title, row.impact, row.because, row.advice):
         assert "Traceloop" not in text
         assert "{" not in text.replace("{since}", "")
@@ -82,7 +81,7 @@ def test_no_fault_of_phoenix_speaks_of_traceloop(fault: Fault) -> None:
 @EVERY_BACKEND
 def test_no_place_is_left_in_what_is_said_of_faults(backend: BackendTraits) -> None:
     """The table, the triage, what goes unnoticed, and the runbooks, which are shown as they are written."""
-    rows = [row.named(backend.name_in) for row in FAULTS.values()]
+    rows = [backend.fill(row) for row in FAULTS.values()]
     texts = [text for row in rows for text in (row.title, row.impact, row.when, row.settles, row.because, row.advice)]
     texts += [backend.name_in(text) for place in TRIAGE.values() for text in (place.where, place.step)]
     texts += [backend.name_in(text) for each in UNCHECKED.values() for text in each]

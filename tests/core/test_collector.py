@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from monitor.core.collector import through_collector
 from monitor.core.diagnosis import diagnose
 from monitor.core.incident import Hop, HopState, Place
 from monitor.core.inputs import CountersRead
-from monitor.core.path import hops
+from monitor.core.path import hops, through_collector
 from monitor.core.pipeline_counters import CountedBy, SpanCounters
 from monitor.core.refine import confirmed_faults
 from tests.core.build import CONTROL, GATEWAY, POLICY, F, Story

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from monitor.core.corroboration import MAY_BE_THE_BACKEND, WAVE, corroborations, has_mentioned
-from monitor.core.delivery import Due, Retries, everything_due
-from monitor.core.incident import Corroboration, Incident, Notified, Reason
+from monitor.core.delivery import WAVE, Retries, corroborations, everything_due, has_mentioned
+from monitor.core.incident import MAY_BE_THE_BACKEND, Corroboration, Incident, Notice, Notified, Reason
 from monitor.core.model import Fault, Severity, TargetName
 from monitor.core.notify import compose, due, record, shown
 from monitor.core.state import Policy, TargetState
@@ -149,10 +148,8 @@ def together(*names: str, after: float = 0.0) -> Corroboration:
 
 def notified_of(found: Corroboration | None) -> Notified:
     """What Slack knows of an incident that was notified with it."""
-    one = an_incident("prod")
-    notice = compose(
-        one, None, Reason.OPENED, silenced_until=None, may_mention=True, labels={}, now=START, together=found
-    )
+    due_now = Notice(reason=Reason.OPENED, incident=an_incident("prod"), at=START, together=found)
+    notice = compose(due_now, may_mention=True, labels={}, now=START)
     assert notice.together is found
     return record(notice, {})
 
@@ -186,7 +183,7 @@ def test_another_edit_is_not_put_off() -> None:
 
 def test_news_go_before_edits() -> None:
     """Of an older incident too: the sixth target is not made to wait for five edits."""
-    edit = Due(an_incident("prod"), notified_of(None), Reason.EDITED, None)
-    news = Due(an_incident("eu", after=1), None, Reason.OPENED, None)
+    edit = Notice(reason=Reason.EDITED, incident=an_incident("prod"), at=START, notified=notified_of(None))
+    news = Notice(reason=Reason.OPENED, incident=an_incident("eu", after=1), at=START)
     assert Retries().next([edit, news], 0.0) is news
     assert Retries().next([edit], 0.0) is edit

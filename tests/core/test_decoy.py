@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.decoy import DecoyKind, decoy_of, sentence_with
+from monitor.core.canary import DecoyKind, decoy_of, sentence_with
 from tests.core.build import quick
 
 NONCE = "gtm-0123456789abcdef"

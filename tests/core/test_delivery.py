@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.core.delivery import AFTER_PERMANENT, LONGEST_WAIT, Due, Retries, becomes_due, everything_due, skipped
-from monitor.core.incident import NEVER, Incident, Reason
+from monitor.core.delivery import AFTER_PERMANENT, LONGEST_WAIT, Retries, becomes_due, everything_due, skipped
+from monitor.core.incident import NEVER, Incident, Notice, Reason
 from monitor.core.silence import Silence
 from monitor.core.state import Policy, TargetState
 from tests.core.build import POLICY, PROD
 from tests.core.notified import feed, incident
 from tests.fakes.clock import START
 
-FIRST = Due(replace(incident(), id="first"), None, Reason.OPENED, None)
-SECOND = Due(replace(incident(), id="second", opened_at=START + 1), None, Reason.OPENED, None)
+FIRST = Notice(reason=Reason.OPENED, incident=replace(incident(), id="first"), at=START)
+SECOND = Notice(reason=Reason.OPENED, incident=replace(incident(), id="second", opened_at=START + 1), at=START)
 BOTH = [SECOND, FIRST]
 
 

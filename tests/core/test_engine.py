@@ -37,7 +37,7 @@ from tests.fakes.clock import START
 def test_every_look_is_reported_as_it_was() -> None:
     """Whatever is believed of it."""
     suspicion = a_charge(F.GATEWAY_UNREACHABLE)
-    result = failing("no answer", suspicion, evidence={"kind": "connect"})
+    result = failing(suspicion, evidence={"kind": "connect"})
     story = Story().look(GATEWAY, result)
     assert story.events == [Checked(target=PROD, check=GATEWAY, at=START, took=0.1, result=result)]
 
@@ -146,7 +146,7 @@ def test_a_429_that_asks_for_hours_settles_at_once(seconds: float | None, *, set
             at=story.now,
             took=0.1,
             canary=a_canary(1),
-            result=failing("too many", a_charge(F.RATE_LIMITED)),
+            result=failing(a_charge(F.RATE_LIMITED)),
             rate_limited=True,
             retry_after=seconds,
         )
@@ -240,7 +240,7 @@ def test_a_control_span_is_judged_once() -> None:
 @pytest.mark.parametrize(
     ("result", "accepted"),
     [
-        (failing("503", a_charge(F.INGEST_FAILING)), False),
+        (failing(a_charge(F.INGEST_FAILING)), False),
         (blind(UnknownReason.REFUSED), None),
         (blind(UnknownReason.BLOCKED), None),
     ],
@@ -295,7 +295,7 @@ def test_what_a_check_reports_after_it_was_switched_off_is_nobodys() -> None:
     story.see("c1", spans(1)).elsewhere("c1").origin("c1", found=True).key_tried(accepted=False).tick()
     control = story.control()
     story.control_seen(control, shown=True)
-    story.control(failing("503", a_charge(F.INGEST_FAILING)))
+    story.control(failing(a_charge(F.INGEST_FAILING)))
     assert story.state.check_states == {}
     assert story.state.backoff is None
     assert received(story, Checked) == []

@@ -25,12 +25,12 @@ from monitor.core.model import (
     UnknownReason,
     Verdict,
 )
+from monitor.core.path import TRIAGE
 from monitor.core.pipeline_counters import CountedBy
 from monitor.core.refine import named
 from monitor.core.secret import Oddity, SecretKind
 from monitor.core.state import Active, CheckState, Policy, State, TargetState, TraceIdMode
 from monitor.core.trace import Narrowing, Route
-from monitor.core.triage import TRIAGE
 from tests.core.build import POLICY, PROD, ROWS, a_canary, a_charge, trace_id
 from tests.fakes.clock import START
 

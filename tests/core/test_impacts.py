@@ -19,10 +19,10 @@ from monitor.core.model import (
     passing,
     unknown,
 )
+from monitor.core.path import TRIAGE
 from monitor.core.refine import UNCHECKED
 from monitor.core.state import Active, CheckState, LastLook, TargetState
 from monitor.core.trace import LabelJudgement
-from monitor.core.triage import TRIAGE
 from tests.core.build import (
     ARRIVAL,
     CANARY,

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.core.canary import Canary, Outcome
 from monitor.core.incident import Incident, Losses
-from monitor.core.incident_canaries import NAMED, count_losses, recount
+from monitor.core.incident_lifecycle import NAMED, count_losses, recount
 from monitor.core.state import TargetState
 from monitor.core.trace import LabelJudgement
 from tests.core.build import CONFIG, PROD, F, Story, a_canary, policy, trace_id

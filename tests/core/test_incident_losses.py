@@ -4,7 +4,7 @@ import pytest
 
 from monitor.core.canary import Outcome
 from monitor.core.incident import Losses
-from monitor.core.incident_canaries import count_losses
+from monitor.core.incident_lifecycle import count_losses
 from tests.core.build import (
     a_canary,
     trace_id,

@@ -218,7 +218,7 @@ def test_a_control_span_without_an_answer_says_nothing_of_the_key() -> None:
 def test_a_key_explains_an_ingest_that_fails() -> None:
     """Both are about Traceloop; the key is the cause."""
     story = Story().config()
-    story.control(failing("503", a_charge(F.INGEST_FAILING, conclusive=True, stops_export=True)))
+    story.control(failing(a_charge(F.INGEST_FAILING, conclusive=True, stops_export=True)))
     refused(story)
     assert (story.name, story.diagnosis.explained) == (REJECTED, (F.INGEST_FAILING,))
 

@@ -14,9 +14,9 @@ from monitor.core.diagnosis import diagnose
 from monitor.core.drift import ENDPOINT, EXCLUDE, HEADERS, METRICS, TYPE, Filter, SameSecret, compare
 from monitor.core.faults import LOSSES
 from monitor.core.model import Fault, Suspicion, UnknownReason, unknown
+from monitor.core.path import TRIAGE
 from monitor.core.state import Active, CheckState, Policy, TargetState
 from monitor.core.suspicions import drift, gone, off, step_for_rejection, step_for_silence
-from monitor.core.triage import TRIAGE
 from tests.core.build import (
     CONFIG,
     GATEWAY,

@@ -43,7 +43,7 @@ class Both:
             fault = FAULTS[check][which % len(FAULTS[check])]
             # No drift here stops the export: what arrives would outrank it, and that is another story.
             suspicion = a_charge(fault, conclusive=conclusive, stops_export=check is CheckName.CONTROL)
-            self._report(Look(now, check, verdict, fault, conclusive), failing("broken", suspicion))
+            self._report(Look(now, check, verdict, fault, conclusive), failing(suspicion))
 
     def _report(self, look: Look, result: CheckResult) -> None:
         self.story.look(look.check, result)

@@ -31,8 +31,8 @@ def test_a_credential_in_a_trace_is_not_called_content() -> None:
     """Also where content must not be in traces: to exclude it would not help, the credential has to be revoked."""
     leak = TRACE_FAULTS[F.CONTENT_LEAKED].suspicion
     only = replace(GOOD, labels=LabelJudgement(leaked=("Authorization",), credential_alone=True))
-    alone = TRACE_FAULTS[F.CONTENT_LEAKED].alone
-    assert alone(only) == "the trace carries a credential in `Authorization`"
+    text_of_one = TRACE_FAULTS[F.CONTENT_LEAKED].text_of_one
+    assert text_of_one(only) == "the trace carries a credential in `Authorization`"
     assert leak((only,)).title == "Traces contain a credential"
     assert leak((only,)).step.startswith("Revoke the credential")
     both = replace(GOOD, labels=LabelJudgement(leaked=("Authorization", "prompts")))

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.core.canary import Canary, Outcome
 from monitor.core.model import CheckName, UnknownReason
-from monitor.core.pace import bar_canary, due_at, interval
+from monitor.core.pace import due_at, interval, why_not_send
 from monitor.core.state import DAY, Backoff, Budget, Recovery
 from tests.core.build import (
     ARRIVAL,
@@ -195,8 +195,8 @@ def test_a_held_canary_is_due_when_the_gateway_said() -> None:
         assert due(story, CANARY) == expected
 
 
-def test_a_canary_that_was_barred_has_had_its_turn() -> None:
-    """Else it would be due again at once, for as long as it is barred."""
+def test_a_canary_that_was_not_sent_has_had_its_turn() -> None:
+    """Else it would be due again at once, for as long as it may not be sent."""
     story = healthy().wait(900).is_blind(CANARY, UnknownReason.BUDGET_SPENT)
     assert due(story, CANARY) == 300
 
@@ -212,22 +212,22 @@ def test_a_control_span_that_was_never_sent_has_had_its_turn() -> None:
 # --- whether a canary may be sent ------------------------------------------------------------------------------------
 
 
-def barred(story: Story) -> UnknownReason | None:
+def why_not(story: Story) -> UnknownReason | None:
     """Why no canary may be sent."""
-    bar = bar_canary(story.state, story.policy, story.now)
-    return bar.unknown_reason if bar is not None else None
+    not_sent = why_not_send(story.state, story.policy, story.now)
+    return not_sent.unknown_reason if not_sent is not None else None
 
 
 def test_no_canary_is_sent_while_the_gateway_is_settled_failing() -> None:
-    """Not after one failure; and the first pass lifts the bar, although it takes two to settle."""
+    """Not after one failure; and after the first pass it may be sent, although it takes two to settle."""
     story = healthy().fails(GATEWAY, DOWN)
-    assert barred(story) is None
+    assert why_not(story) is None
     story.fails(GATEWAY, DOWN)
-    assert (barred(story), bar_canary(story.state, POLICY, story.now).until) == (UnknownReason.PAUSED, None)  # type: ignore[union-attr]
+    assert (why_not(story), why_not_send(story.state, POLICY, story.now).until) == (UnknownReason.PAUSED, None)  # type: ignore[union-attr]
     story.passes(GATEWAY)
     assert story.confirmed == {DOWN}
-    assert barred(story) is None
-    assert barred(story.fails(GATEWAY, DOWN)) is UnknownReason.PAUSED
+    assert why_not(story) is None
+    assert why_not(story.fails(GATEWAY, DOWN)) is UnknownReason.PAUSED
 
 
 def test_a_blind_gateway_check_pauses_nothing() -> None:
@@ -236,25 +236,25 @@ def test_a_blind_gateway_check_pauses_nothing() -> None:
     for _ in range(70):
         story.wait(10).is_blind(GATEWAY)
     assert F.BLIND in story.confirmed
-    assert barred(story) is None
+    assert why_not(story) is None
 
 
 def test_a_gateway_check_that_is_switched_off_pauses_nothing() -> None:
     """What it believed is over."""
     story = healthy().fails(GATEWAY, DOWN).fails(GATEWAY, DOWN)
     story.policy = policy(without=(CheckName.GATEWAY,))
-    assert barred(story) is None
+    assert why_not(story) is None
 
 
 def test_after_a_429_no_canary_is_sent_until_then() -> None:
-    """And the bar says until when."""
+    """And it says until when."""
     story = healthy()
     story.state = replace(story.state, backoff=Backoff(until=START + 600, step=600))
     story.now = START + 599
-    bar = bar_canary(story.state, POLICY, story.now)
-    assert bar is not None
-    assert (bar.unknown_reason, bar.until) == (UnknownReason.PAUSED, START + 600)
-    assert barred(story.wait(1)) is None
+    not_sent = why_not_send(story.state, POLICY, story.now)
+    assert not_sent is not None
+    assert (not_sent.unknown_reason, not_sent.until) == (UnknownReason.PAUSED, START + 600)
+    assert why_not(story.wait(1)) is None
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_no_canary_is_sent_beyond_the_budget(sent: int, since_last: float, reaso
     """One that comes sooner than the regular cadence is of the fast one, and leaves what that needs."""
     story = after(Story(), a_canary(1))
     story.state = replace(story.state, budget=Budget(day=int(START // DAY), sent=sent))
-    assert barred(story.wait(since_last)) is reason
+    assert why_not(story.wait(since_last)) is reason
 
 
 def test_a_regular_canary_may_come_a_little_early() -> None:
@@ -280,13 +280,13 @@ def test_a_regular_canary_may_come_a_little_early() -> None:
     story = after(healthy(), a_canary(9, sent_at=START + 2, outcome=Outcome.ARRIVED, judged_at=START + 5))
     story.state = replace(story.state, budget=Budget(day=int(START // DAY), sent=400))
     story.now = START + 2 + 270
-    assert barred(story) is None
+    assert why_not(story) is None
     story.now -= 1
-    assert barred(story) is UnknownReason.BUDGET_SPENT
+    assert why_not(story) is UnknownReason.BUDGET_SPENT
 
 
 def test_the_first_canary_of_all_is_of_the_regular_cadence() -> None:
     """There is nothing that it could come too soon after."""
     story = Story()
     story.state = replace(story.state, budget=Budget(day=int(START // DAY), sent=499))
-    assert barred(story) is None
+    assert why_not(story) is None

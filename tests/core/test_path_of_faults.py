@@ -9,7 +9,7 @@ from monitor.core.canary import ControlSpan
 from monitor.core.diagnosis import diagnose
 from monitor.core.incident import Place
 from monitor.core.model import Fault
-from monitor.core.triage import TRIAGE
+from monitor.core.path import TRIAGE
 from tests.core.build import (
     Story,
     trace_id,

@@ -11,7 +11,7 @@ from monitor.core.engine import apply
 from monitor.core.incident import Incident
 from monitor.core.inputs import Ticked
 from monitor.core.model import CheckName
-from monitor.core.pace import bar_canary, counters_are_due, due_at, gateway_policies_are_due, may_send, origin_is_due
+from monitor.core.pace import counters_are_due, due_at, gateway_policies_are_due, may_send, origin_is_due, why_not_send
 from monitor.core.present import LONGEST_BACKOFF, bring_to_present
 from monitor.core.state import DAY, Backoff, Budget, TargetState
 from monitor.core.trace import Route
@@ -88,7 +88,7 @@ def test_what_was_dated_ahead_keeps_nothing_waiting() -> None:
     for check in (GATEWAY, CONFIG, CANARY):
         assert due_at(check, fixed, POLICY, START) <= START + LONGEST_BACKOFF
     later = START + 2 * LONGEST_BACKOFF
-    assert bar_canary(fixed, POLICY, later) is None
+    assert why_not_send(fixed, POLICY, later) is None
     assert not is_proven(fixed.proofs, Route.TRACE, "ours", START + DAY + 1)
     assert fixed.canaries[0].waited_since == START
     for is_due in (origin_is_due, gateway_policies_are_due, counters_are_due):

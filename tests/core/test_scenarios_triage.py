@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.core.model import CheckName, Fault, UnknownReason, failing
-from monitor.core.pace import bar_canary
+from monitor.core.pace import why_not_send
 from tests.core.build import CANARY, CONFIG, GATEWAY, HOUR, MINUTE, F, Story, a_charge, blind, policy
 from tests.core.stories import CRITICAL, MISSING, WARNING, healthy, starts, stops
 from tests.sampling import sample
@@ -61,7 +61,7 @@ def test_traceloop_that_refuses_a_span_is_reported_after_two() -> None:
     """A 5xx, a 3xx, a 4xx: none of them is conclusive."""
     story = healthy()
     for confirmed in (set(), {F.INGEST_FAILING}):
-        story.control(failing("HTTP 503", a_charge(F.INGEST_FAILING, stops_export=True)))
+        story.control(failing(a_charge(F.INGEST_FAILING, stops_export=True)))
         assert story.confirmed == confirmed
 
 
@@ -90,7 +90,7 @@ def test_without_another_service_that_answers_our_own_network_is_the_suspect() -
     for _ in range(15):
         story.wait(15).is_blind(GATEWAY, UnknownReason.NO_WITNESS)
     assert (story.confirmed, story.diagnosis.severity) == ({F.BLIND}, WARNING)
-    assert bar_canary(story.state, story.policy, story.now) is None
+    assert why_not_send(story.state, story.policy, story.now) is None
 
 
 def test_cloudflares_1010_is_blind_and_not_a_permission() -> None:
@@ -129,7 +129,7 @@ def test_what_the_gateway_answers_explains_no_loss() -> None:
     for fault in (F.GATEWAY_REFUSED, F.RATE_LIMITED, F.CANARY_REJECTED, F.PROVIDER_FAILING):
         story = stops(healthy())
         for _ in range(2):
-            story.canary(failing("no", a_charge(fault)), accepted=False)
+            story.canary(failing(a_charge(fault)), accepted=False)
         assert story.name is fault
         story.live(8 * MINUTE)
         assert MISSING in story.confirmed
@@ -139,14 +139,14 @@ def test_an_error_answer_with_a_trace_id_is_awaited() -> None:
     """Its arrival proves the export, its absence nothing: not even blindness."""
     story = healthy()
     for _ in range(20):
-        canary = story.canary(failing("HTTP 500", a_charge(F.PROVIDER_FAILING)), accepted=False)
+        canary = story.canary(failing(a_charge(F.PROVIDER_FAILING)), accepted=False)
         story.wait(300).see(canary)
     assert story.confirmed == {F.PROVIDER_FAILING}
     story.exports = lambda _sent_at: None
     stopped = stops(healthy()).live(7 * MINUTE)
     assert MISSING in stopped.confirmed
     for _ in range(2):
-        stopped.arrives(stopped.canary(failing("HTTP 500", a_charge(F.PROVIDER_FAILING)), accepted=False))
+        stopped.arrives(stopped.canary(failing(a_charge(F.PROVIDER_FAILING)), accepted=False))
     assert MISSING not in stopped.confirmed
 
 
@@ -155,5 +155,5 @@ def test_a_gateway_that_is_down_explains_why_canaries_fail() -> None:
     story = healthy().fails(CANARY, F.PROVIDER_FAILING).fails(CANARY, F.PROVIDER_FAILING)
     story.fails(GATEWAY, F.GATEWAY_UNREACHABLE).fails(GATEWAY, F.GATEWAY_UNREACHABLE)
     assert (story.name, story.diagnosis.explained) == (F.GATEWAY_UNREACHABLE, (F.PROVIDER_FAILING,))
-    assert bar_canary(story.state, story.policy, story.now) is not None
-    assert bar_canary(story.passes(GATEWAY).state, story.policy, story.now) is None
+    assert why_not_send(story.state, story.policy, story.now) is not None
+    assert why_not_send(story.passes(GATEWAY).state, story.policy, story.now) is None

@@ -119,7 +119,7 @@ def test_conclusive_evidence_of_another_fault_replaces_what_was_confirmed() -> N
 
 def test_a_look_may_hold_two_faults_against_the_world() -> None:
     """Both are confirmed, and the one that is gone after two looks is cleared alone."""
-    both = failing("broken", a_charge(F.RATE_LIMITED), a_charge(F.PROVIDER_FAILING))
+    both = failing(a_charge(F.RATE_LIMITED), a_charge(F.PROVIDER_FAILING))
     story = Story().look(CANARY, both).look(CANARY, both)
     assert story.confirmed == {F.RATE_LIMITED, F.PROVIDER_FAILING}
     story.fails(CANARY, F.RATE_LIMITED)
@@ -341,7 +341,7 @@ def test_the_newest_look_is_remembered() -> None:
     story = gateway().fails(GATEWAY, DOWN)
     last = check_state(story).last
     assert last is not None
-    assert (last.at, last.took, last.result.fault, last.result.summary) == (story.now, 0.1, DOWN, "broken")
+    assert (last.at, last.took, last.result.fault, last.result.summary) == (story.now, 0.1, DOWN, f"{DOWN} it is")
 
 
 def test_passing_is_remembered_for_ever() -> None:

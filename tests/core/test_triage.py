@@ -8,9 +8,9 @@ from monitor.core.backend import BACKEND
 from monitor.core.canary import ControlSpan, Outcome
 from monitor.core.diagnosis import diagnose
 from monitor.core.model import CheckName, Fault
+from monitor.core.path import triage
 from monitor.core.refine import confirmed_faults, named
-from monitor.core.streaks import debounce
-from monitor.core.triage import triage
+from monitor.core.streaks import apply_look
 from tests.core.build import (
     POLICY,
     F,
@@ -134,11 +134,8 @@ def test_the_newest_test_span_decides() -> None:
 def test_where_the_configuration_cannot_be_read_the_exporter_comes_first(name: Fault) -> None:
     """It may be off: nobody is sent to the support before. But an exporter that is off keeps no trace from being made."""
     state = holding(suspected(name))
-    check_state = state.check_state(CheckName.CONFIG)
-    unread = debounce(
-        check_state, blind(), at=NOW, took=0.1, cadence=POLICY.cadences[CheckName.CONFIG], policy=POLICY, now=NOW
-    )
-    diagnosis = diagnose(replace(state, check_states={CheckName.CONFIG: unread}), POLICY, NOW)
+    unread = apply_look(state, CheckName.CONFIG, blind(), NOW, 0.1, POLICY, NOW)
+    diagnosis = diagnose(unread, POLICY, NOW)
     assert diagnosis is not None
     comes_first = name is not F.TRACE_NOT_CREATED
     assert diagnosis.fault is name

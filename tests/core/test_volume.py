@@ -141,9 +141,8 @@ def test_the_export_is_where_such_a_loss_is() -> None:
     assert story.name is Fault.VOLUME_LOSS
     export = hops(story.state, diagnose(story.state, story.policy, story.now))[2]
     assert (export.place, export.state) == (Place.EXPORT, HopState.BROKEN)
-    assert (
-        export.text == "does not deliver the traces of all requests"
-    )  # whether it delivers the canaries' is not known
+    # Whether it delivers the canaries' is not known.
+    assert export.text == "does not deliver the traces of all requests"
     story.passes(CheckName.GATEWAY).arrives(story.proven().canary())
     export = hops(story.state, diagnose(story.state, story.policy, story.now))[2]
     assert export.text == "delivers the canaries' traces, but not those of all requests"

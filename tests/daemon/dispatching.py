@@ -97,7 +97,7 @@ class Bench:
     async def breaks(self, target: TargetName = A, fault: Fault = Fault.GATEWAY_UNREACHABLE) -> None:
         """The gateway of a target is found dead, or broken otherwise."""
         suspicion = a_charge(fault, conclusive=True)
-        await self.target_stores[target].apply(self._look(failing("dead", suspicion)))
+        await self.target_stores[target].apply(self._look(failing(suspicion)))
 
     async def fixes(self, target: TargetName = A) -> None:
         """It answers again."""

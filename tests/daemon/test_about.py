@@ -1,7 +1,7 @@
 """What the page shows of a target beside its state."""
 
 from monitor.core.model import CheckName
-from monitor.daemon.about import about_targets, notices_of
+from monitor.daemon.service import about_targets, notices_of
 from monitor.web.page import PageContext, status_page
 from tests.daemon.home import DEMO, home
 

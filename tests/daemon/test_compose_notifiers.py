@@ -113,7 +113,7 @@ def test_commands_are_offered_only_where_an_admin_token_is_configured(slack: str
     for more, offered in (("", False), ("server: {admin_token: an-admin-token}\n", True)):
         (notifier,) = notifiers(MINIMAL + slack + more)
         found: Any = notifier
-        assert found.commands is offered
+        assert found.frame.commands is offered
 
 
 @pytest.mark.parametrize("slack", [BOT, HOOK])

@@ -83,7 +83,7 @@ class Mortal(RuleBasedStateMachine):
         """A check finds a fault."""
         severity = Severity.CRITICAL if critical else None
         suspicion = a_charge(BREAKS[check][which], conclusive=conclusive, severity=severity)
-        self.does(self._looks(of, check, failing("broken", suspicion)))
+        self.does(self._looks(of, check, failing(suspicion)))
 
     @rule(of=targets, check=checks)
     def is_fixed(self, of: TargetName, check: CheckName) -> None:

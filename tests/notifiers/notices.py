@@ -40,7 +40,7 @@ def a_diagnosis(
     **more: object,
 ) -> Diagnosis:
     """What the diagnosis says of a fault."""
-    entry = FAULTS[fault].named(TRACELOOP.name_in)
+    entry = TRACELOOP.fill(FAULTS[fault])
     return replace(
         Diagnosis(
             fault=fault,

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from monitor.core.decoy import DecoyKind, decoy_of
+from monitor.core.canary import DecoyKind, decoy_of
 from monitor.core.model import TraceId
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen, judge_labels
 from monitor.otlp import read_row

@@ -10,7 +10,7 @@ from monitor.checks.verdicts import cannot_see
 from monitor.core.drift import compare
 from monitor.core.model import CheckResult, TraceId
 from monitor.core.trace import Labels, Route, SpanFact, TraceSeen, judge_completeness, judge_labels
-from monitor.notifiers.slack import Destination, Pace, SlackBot
+from monitor.notifiers.slack import Destination, Frame, Pace, SlackBot
 from monitor.otlp import OtlpIngest, SpanReader
 from monitor.ports import CanaryRequest, ControlRequest, Gone, PortError, Refused, Undeliverable
 from monitor.redaction import Redactor
@@ -147,7 +147,7 @@ async def _slack(remote: Remote) -> str:
         clock=remote.clock,
         token=lambda: "xoxb-1-token",
         destination=Destination(channel="C123ABC456"),
-        redact=redactor().redact,
+        frame=Frame(redact=redactor().redact),
         api_url=f"{remote.url}/api/",
         pace=Pace(remote.clock),
     )

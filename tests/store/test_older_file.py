@@ -56,7 +56,7 @@ async def test_what_was_open_stays_open(path: Path) -> None:
     assert set(target.confirmed) == {Fault.GATEWAY_UNREACHABLE}
     assert target.check_state(CheckName.GATEWAY).fails == 2
     suspicion = Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary="no answer")
-    look = LastLook(at=START + 20, took=0.1, result=failing("no answer", suspicion))
+    look = LastLook(at=START + 20, took=0.1, result=failing(suspicion))
     assert target.check_state(CheckName.GATEWAY).last == look
     assert target.check_state(CheckName.CANARY).result == passing("the gateway served it")
     assert target.check_state(CheckName.CANARY).ever_passed

@@ -47,7 +47,7 @@ MONTH = 30 * 86_400.0
 
 
 WELL = passing("well")
-DOWN = failing("no answer", Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary="no answer"))
+DOWN = failing(Suspicion(fault=Fault.GATEWAY_UNREACHABLE, summary="no answer"))
 
 
 def a_look(at: float, result: CheckResult = WELL, **more: Any) -> Observation:
@@ -171,12 +171,12 @@ class StoreContract:
         """Another severity, conclusive evidence, another configuration, another certificate."""
         suspicion = Suspicion(fault=Fault.CONFIG_DRIFT, summary="drift")
         critical = replace(suspicion, severity=Severity.CRITICAL)
-        conclusive = failing("drift", replace(critical, conclusive=True))
+        conclusive = failing(replace(critical, conclusive=True))
         seen = ConfigSeen(config=ExportConfig(fields={}))
         record(
             store,
-            a_look(START, failing("drift", suspicion)),
-            a_look(START + 1, failing("drift", critical)),
+            a_look(START, failing(suspicion)),
+            a_look(START + 1, failing(critical)),
             a_look(START + 2, conclusive),
             a_look(START + 3, conclusive, config=seen),
             a_look(START + 4, conclusive, config=seen),

@@ -65,7 +65,13 @@ def test_how_old_a_result_may_be_is_shown_for_every_enabled_check() -> None:
 def test_a_check_is_counted_and_timed() -> None:
     """By target, check and verdict."""
     page = Scraped()
-    checked = Checked(target=PROD, check=CheckName.CANARY, at=START, took=0.7, result=failing(""))
+    checked = Checked(
+        target=PROD,
+        check=CheckName.CANARY,
+        at=START,
+        took=0.7,
+        result=failing(Suspicion(fault=Fault.PROVIDER_FAILING, summary="")),
+    )
     page.listen(checked, checked)
     assert page.value("checks_total", "canary", "fail") == 2
     assert page.value("check_duration_seconds_sum", "canary") == pytest.approx(1.4)

@@ -58,7 +58,7 @@ def test_it_has_the_six_sections_in_their_order(fault: Fault) -> None:
 @EVERY_FAULT
 def test_its_head_is_that_of_the_table_of_faults(fault: Fault) -> None:
     """Slug, title, component and severity, as the table of faults has them."""
-    row = FAULTS[fault].named(TRACELOOP.name_in)
+    row = TRACELOOP.fill(FAULTS[fault])
     head = f"# `{fault.value}`: {row.title}\n\nComponent: {row.component.value}. Severity: {row.severity_text}.\n\n"
     assert runbook_text(fault).startswith(head)
 

@@ -5,7 +5,7 @@ A webhook can only post, so there each notice is one message that says everythin
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from slack_sdk.web import SlackResponse
@@ -62,12 +62,11 @@ class BotIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Slack:
+    """`frame` is that of a message about no target, which calls nobody; `consoles` are those of each target."""
+
     http: Http
     clock: Clock
-    redact: Callable[[str], str] = field(repr=False)
-    external_url: str | None = None
-    commands: bool = False
-    pressable: bool = False
+    frame: render.Frame = field(repr=False)
     consoles: Mapping[TargetName, Mapping[Place, str]] = field(default_factory=dict)
     pace: Pace
     name: str = "slack"
@@ -75,15 +74,8 @@ class _Slack:
     def close(self) -> None:
         """Nothing is held between two calls."""
 
-    def _frame(self, mention: str | None, target: TargetName | None = None) -> render.Frame:
-        return render.Frame(
-            redact=self.redact,
-            external_url=self.external_url,
-            mention=mention,
-            commands=self.commands,
-            pressable=self.pressable,
-            consoles=self.consoles.get(target, {}) if target is not None else {},
-        )
+    def _frame(self, mention: str | None, target: TargetName) -> render.Frame:
+        return replace(self.frame, mention=mention, consoles=self.consoles.get(target, {}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +94,7 @@ class SlackBot(_Slack):
     def __post_init__(self) -> None:
         """Raises ValueError for a mention that no message has room for."""
         for each in (self.destination, *self.destinations.values()):
-            self._frame(each.mention)
+            replace(self.frame, mention=each.mention)
 
     async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """Bring the channel up to date. Raises Undeliverable.
@@ -132,7 +124,7 @@ class SlackBot(_Slack):
     async def test(self, text: str) -> None:
         """Post to every configured channel. Raises Undeliverable."""
         for channel in self._channels():
-            await self._post(channel, render.note(text, self._frame(None)))
+            await self._post(channel, render.note(text, self.frame))
 
     async def identify(self) -> BotIdentity:
         """Whose token it is and what it may do, without posting anything. Raises Undeliverable."""
@@ -214,7 +206,7 @@ class SlackWebhook(_Slack):
     def __post_init__(self) -> None:
         """Raises ValueError for a mention that no message has room for."""
         for each in (self.mention, *self.mentions.values()):
-            self._frame(each)
+            replace(self.frame, mention=each)
 
     async def deliver(self, notice: Notice) -> Mapping[str, str]:
         """Post one message; what is only worth an edit is not posted. Raises Undeliverable."""
@@ -229,7 +221,7 @@ class SlackWebhook(_Slack):
 
     async def test(self, text: str) -> None:
         """Post. Raises Undeliverable."""
-        await self._post(render.note(text, self._frame(None)))
+        await self._post(render.note(text, self.frame))
 
     async def _post(self, message: render.Message) -> None:
         await self.pace.turn("webhook")
@@ -253,5 +245,5 @@ def _receipt(answer: SlackResponse) -> Mapping[str, str]:
     Empty if Slack took the message and does not say where it is: then the next notice is a fresh post.
     """
     where: dict[str, Any] = {"channel": answer.get("channel"), "ts": answer.get("ts")}
-    notified = all(isinstance(each, str) and _RECEIPT.fullmatch(each) for each in where.values())
-    return where if notified else {}
+    usable = all(isinstance(each, str) and _RECEIPT.fullmatch(each) for each in where.values())
+    return where if usable else {}

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from monitor.core.incident import Notice
 from monitor.http import Http
-from monitor.notifiers.slack import Destination, Pace, SlackBot, SlackWebhook
+from monitor.notifiers.slack import Destination, Frame, Pace, SlackBot, SlackWebhook
 from monitor.ports import Clock
 from monitor.redaction import Redactor
 from tests.fakes.block_kit import validate_message
@@ -142,9 +142,8 @@ def a_bot(reader: SlackReader, clock: Clock | None = None, **more: Any) -> Slack
         "clock": chosen,
         "token": lambda: TOKEN,
         "destination": Destination(channel=CHANNEL, mention=MENTION),
-        "redact": REDACT,
+        "frame": Frame(redact=REDACT, external_url="https://monitor.acme.dev"),
         "pace": Pace(chosen, every=0.0),
-        "external_url": "https://monitor.acme.dev",
     }
     return SlackBot(**{**defaults, **more})
 
@@ -155,7 +154,7 @@ def a_webhook(reader: SlackReader, **more: Any) -> SlackWebhook:
         "http": reader.http(),
         "clock": reader.clock,
         "url": lambda: f"https://hooks.slack.com{HOOK_PATH}",
-        "redact": REDACT,
+        "frame": Frame(redact=REDACT),
         "mention": MENTION,
         "pace": Pace(reader.clock, every=0.0),
     }
