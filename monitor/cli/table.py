@@ -41,6 +41,8 @@ def _target(name: str, target: dict[str, Any], *, colour: bool) -> Iterator[str]
         yield f"  also wrong: {', '.join(target['also'])}"
     if target["advice"]:
         yield f"  next step: {target['advice']}"
+    if waits_for := target.get("mentions_wait_for"):
+        yield f"  nobody is mentioned until every check has passed once; not yet: {', '.join(waits_for)}"
     for caveat in target.get("caveats", ()):  # an older daemon says none
         yield f"  not proven: {caveat}"
     if target["trace_id"]:

@@ -16,7 +16,7 @@ from monitor.core.incident import Diagnosis
 from monitor.core.model import CheckName, Fault, Instant, UnknownReason
 from monitor.core.outcomes import TRACE_FAULTS, arrived, lost
 from monitor.core.path import hops, through_collector
-from monitor.core.refine import Confirmed, confirmed_faults
+from monitor.core.refine import Confirmed, backend_called, confirmed_faults
 from monitor.core.state import Outage, Policy, Recovery, TargetState
 from monitor.core.text import capitalised, code, sentence
 
@@ -55,10 +55,14 @@ def _named_after_cause(before: Diagnosis, cause: Fault, state: TargetState, poli
     row = FAULTS[cause]
     if before.fault is cause or before.fault in row.explains | CAUSES:
         return before
-    row = policy.backend.fill(row)
+    row = backend_called(cause, policy).fill(row)
     return replace(
         before,
         fault=cause,
+        severity=min(before.severity, policy.severity_of(cause)),  # what is fixed turns no worse
+        advice=row.advice,
+        permanent=False,
+        missing_since=None,
         component=policy.backend.acting(row.component),
         title=row.title,
         summary=sentence(row.title),

@@ -415,7 +415,7 @@ CONFIGURED = frozenset({Fault.EXPORTER_DISABLED, Fault.CONFIG_DRIFT})
 """What the configuration says by itself."""
 
 LOSSES = frozenset({Fault.TRACE_NOT_CREATED, Fault.EXPORT_FAILING, Fault.TRACE_MISSING})
-"""The names that a loss may get: `triage.TRIAGE` decides which hop lost the traces."""
+"""The names that a loss may get: `path.TRIAGE` decides which hop lost the traces."""
 
 CAUSES = frozenset(row.fault for row in FAULTS.values() if Fault.TRACE_MISSING in row.explains)
 """What explains that no trace arrives. When one is fixed, its incident waits for traces before it resolves."""

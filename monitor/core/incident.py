@@ -140,8 +140,8 @@ NO_LONGER_NOTIFIED = "no longer notified"
 """Begins what ended an incident whose severity the operator has set to none: it still lasts, and nobody is to hear of it."""
 
 
-LEFT = "left"
-"""Ends what a timeline says of a name that was there before, beside the one that was fixed."""
+BECAME = " became "
+"""Between two names in a timeline: the second was not there before, and the first is gone."""
 
 
 def no_longer_checked(checks: Collection[CheckName]) -> str:
@@ -191,6 +191,7 @@ class TimelineEntry:
     fault: Fault
     severity: Severity
     text: str
+    since: Instant = 0.0  # when the first evidence of the fault was seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from monitor.core.canary import Canary, Outcome
 from monitor.core.diagnosis import diagnose, fixed_text, follow_causes
 from monitor.core.incident import (
-    LEFT,
+    BECAME,
     NO_LONGER_NOTIFIED,
     Diagnosis,
     Incident,
@@ -132,7 +132,7 @@ def _advance(
         return _opened(state, diagnosis, now)
     if phase is Phase.RESOLVED:
         return _reopened(incident, diagnosis, now)
-    return _continued(incident, diagnosis, now, unchecked)
+    return _continued(incident, diagnosis, state, policy, now, unchecked)
 
 
 def _to_reopen(state: TargetState, diagnosis: Diagnosis, policy: Policy, now: Instant) -> Incident | None:
@@ -162,7 +162,7 @@ def _opened(state: TargetState, diagnosis: Diagnosis, now: Instant) -> Incident:
         diagnosis=diagnosis,
         worst=diagnosis.severity,
         critical_since=now if diagnosis.severity is Severity.CRITICAL else None,
-        timeline=(TimelineEntry(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text="opened"),),
+        timeline=_timeline((), diagnosis, now, "opened"),
     )
 
 
@@ -182,24 +182,25 @@ def _reopened(last: Incident, diagnosis: Diagnosis, now: Instant) -> Incident:
         acked_as=None,
         acked_by=None,
         acked_at=None,
-        timeline=_timeline(last, diagnosis, now, "opened again"),
+        timeline=_timeline(last.timeline, diagnosis, now, "opened again"),
     )
 
 
-def _continued(incident: Incident, diagnosis: Diagnosis, now: Instant, unchecked: frozenset[CheckName]) -> Incident:
+def _continued(
+    incident: Incident,
+    diagnosis: Diagnosis,
+    state: TargetState,
+    policy: Policy,
+    now: Instant,
+    unchecked: frozenset[CheckName],
+) -> Incident:
     """The same incident with another diagnosis."""
     before = incident.diagnosis
     if diagnosis == before:
         return incident
     text = ""
     if diagnosis.fault is not before.fault:
-        # Otherwise it would be said to be fixed.
-        gone = unchecked and before.fault not in (*diagnosis.also, *diagnosis.explained)
-        known = diagnosis.fault in (*before.also, *before.explained)
-        became = (
-            f"{before.fault} fixed, {diagnosis.fault} {LEFT}" if known else f"{before.fault} became {diagnosis.fault}"
-        )
-        text = no_longer_checked(unchecked) if gone else became
+        text = _renamed(before, diagnosis, _unseen(before.fault, state, policy, now, unchecked))
     elif diagnosis.waiting and diagnosis.waiting != before.waiting:
         text = diagnosis.waiting
     elif diagnosis.severity is not before.severity:
@@ -213,33 +214,53 @@ def _continued(incident: Incident, diagnosis: Diagnosis, now: Instant, unchecked
         began_at=min(incident.window_began_at, diagnosis.since),
         worst=max(incident.worst, diagnosis.severity),
         critical_since=(incident.critical_since or now) if critical else None,
-        timeline=_timeline(incident, diagnosis, now, text) if text else incident.timeline,
+        timeline=_timeline(incident.timeline, diagnosis, now, text) if text else incident.timeline,
     )
+
+
+def _renamed(before: Diagnosis, diagnosis: Diagnosis, unseen: str) -> str:
+    """What became of the name before: it is fixed only where it is gone, and somebody has seen that."""
+    if before.fault in (*diagnosis.also, *diagnosis.explained):
+        return f"{diagnosis.fault} besides {before.fault}"
+    if unseen:
+        return unseen
+    if diagnosis.waiting:
+        return f"{before.fault} fixed; {diagnosis.waiting}"
+    if diagnosis.fault in (*before.also, *before.explained):
+        return f"{before.fault} fixed, {diagnosis.fault} left"
+    return f"{before.fault}{BECAME}{diagnosis.fault}"
+
+
+def _unseen(fault: Fault, state: TargetState, policy: Policy, now: Instant, unchecked: frozenset[CheckName]) -> str:
+    """Why a fault is not notified any more though nobody has seen it fixed: its check is off, or it is muted; "" where neither."""
+    if unchecked:
+        return no_longer_checked(unchecked)
+    if policy.severity_of(fault) is not Severity.NONE or fault not in named(state, policy, now):
+        return ""
+    setting = "alerting.max_severity" if policy.max_severity is Severity.NONE else f"the severity of {code(fault)}"
+    return f"{NO_LONGER_NOTIFIED}: {setting} is none"
 
 
 def _resolved(
     state: TargetState, incident: Incident, policy: Policy, now: Instant, unchecked: frozenset[CheckName]
 ) -> Incident:
-    because = fixed_text(state.recovery) if state.recovery else ""
-    if unchecked:
-        because = no_longer_checked(unchecked)
-    elif policy.severity_of(incident.diagnosis.fault) is Severity.NONE and incident.diagnosis.fault in named(
-        state, policy, now
-    ):
-        because = f"{NO_LONGER_NOTIFIED}: the severity of {code(incident.diagnosis.fault)} is set to none"
+    fixed = fixed_text(state.recovery) if state.recovery else ""
     return replace(
         incident,
         closed_at=now,
-        closed_because=because,
+        closed_because=_unseen(incident.diagnosis.fault, state, policy, now, unchecked) or fixed,
         losses=count_losses(state.canaries, incident.window_began_at, now),
         diagnosis=replace(incident.diagnosis, waiting=None),
-        timeline=_timeline(incident, incident.diagnosis, now, "resolved"),
+        timeline=_timeline(incident.timeline, incident.diagnosis, now, "resolved"),
     )
 
 
-def _timeline(incident: Incident, diagnosis: Diagnosis, now: Instant, text: str) -> tuple[TimelineEntry, ...]:
-    entry = TimelineEntry(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text=text)
-    return (*incident.timeline, entry)[-_LONGEST_TIMELINE:]
+def _timeline(
+    before: tuple[TimelineEntry, ...], diagnosis: Diagnosis, now: Instant, text: str
+) -> tuple[TimelineEntry, ...]:
+    since = min(diagnosis.since, now)
+    entry = TimelineEntry(at=now, fault=diagnosis.fault, severity=diagnosis.severity, text=text, since=since)
+    return (*before, entry)[-_LONGEST_TIMELINE:]
 
 
 def _record_transient_loss(state: TargetState, policy: Policy, now: Instant) -> TargetState:

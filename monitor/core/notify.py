@@ -174,24 +174,17 @@ def shown(incident: Incident, silenced_until: Instant | None, together: Corrobor
 
 
 def trusted(state: TargetState, policy: Policy) -> bool:
-    """Whether a mention may be made: each enabled check has passed once, or could never look; at least one has passed.
-
-    A check that fails by nothing but what the operator has muted has nothing left to prove.
-    """
+    """Whether a mention may be made: each enabled check has passed once, or could never look; at least one has passed."""
     enabled = [check for check in CheckName if policy.enabled(check)]
-    return any(state.check_state(check).ever_passed for check in enabled) and not unsettled(state, policy)
+    return any(state.check_state(check).ever_passed for check in enabled) and not never_passed(state, policy)
 
 
-def unsettled(state: TargetState, policy: Policy) -> tuple[CheckName, ...]:
-    """The enabled checks that have not passed once: until they do, nobody is mentioned."""
-    found = []
-    for check in CheckName:
-        known = state.check_state(check)
-        muted = known.confirmed and all(policy.severity_of(one) is Severity.NONE for one in known.confirmed)
-        never_saw = known.last is not None and known.seen_at is None
-        if policy.enabled(check) and not (known.ever_passed or never_saw or muted):
-            found.append(check)
-    return tuple(found)
+def never_passed(state: TargetState, policy: Policy) -> tuple[CheckName, ...]:
+    """The enabled checks that have not passed once though they could look: until they do, nobody is mentioned."""
+    known = {check: state.check_state(check) for check in CheckName if policy.enabled(check)}
+    return tuple(
+        check for check, one in known.items() if not one.ever_passed and (one.last is None or one.seen_at is not None)
+    )
 
 
 def compose(due_now: Notice, *, may_mention: bool, labels: Mapping[str, str], now: Instant) -> Notice:

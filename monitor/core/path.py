@@ -67,7 +67,7 @@ TRIAGE: Mapping[Answers, LostAt] = MappingProxyType(
     }
 )
 
-_OWN_STORE_SAYS: Mapping[bool | None, str] = {
+OWN_STORE_SAYS: Mapping[bool | None, str] = {
     True: "TrueFoundry's own store has the trace, so the gateway created it",
     False: "TrueFoundry's own store does not have the trace either, so it was lost before the export",
     None: "TrueFoundry's own store could not be asked",
@@ -101,7 +101,7 @@ class Triage:
     def says(self, policy: Policy) -> tuple[str, str]:
         """The sentences that say why we think so."""
         control = _CONTROL_BY_COLLECTOR if policy.test_span_by_collector else _CONTROL_SAYS
-        return _UNPROVEN if self.unproven else _OWN_STORE_SAYS[self.own_store], control[self.control]
+        return _UNPROVEN if self.unproven else OWN_STORE_SAYS[self.own_store], control[self.control]
 
 
 def triage(active: Active, state: TargetState, now: Instant) -> Triage:

@@ -16,7 +16,7 @@ from monitor.core.hints import hints, next_step
 from monitor.core.key import key_is_refused, traces_arrive_since
 from monitor.core.model import CheckName, Fault, Instant, Severity, Verdict
 from monitor.core.outcomes import arrived, found_by_our_key, misrouted_to
-from monitor.core.path import NOT_CREATED, Triage, own_store_has, test_span_shown, triage
+from monitor.core.path import NOT_CREATED, OWN_STORE_SAYS, Triage, own_store_has, test_span_shown, triage
 from monitor.core.state import Active, Policy, TargetState
 from monitor.core.suspicions import LEAKS
 from monitor.core.text import capitalised, changed_text, code, length_text, sentence
@@ -64,11 +64,11 @@ def confirmed_faults(state: TargetState, policy: Policy, now: Instant) -> tuple[
             because = dict.fromkeys(map(capitalised, (*one.because, *hinted.get(one.fault, ()))))
             advice = next_step(one.fault, state, policy, now) or one.advice
             one = replace(one, severity=severity, because=tuple(because), advice=advice)
-            found.append(_called(one.fault, policy).fill(one))
+            found.append(backend_called(one.fault, policy).fill(one))
     return tuple(sorted(found, key=lambda one: ORDER[one.fault]))
 
 
-def _called(fault: Fault, policy: Policy) -> BackendTraits:
+def backend_called(fault: Fault, policy: Policy) -> BackendTraits:
     """Of whom a fault is said: what a test span showed may be the Collector's, where it went through that."""
     return policy.endpoint if fault in (Fault.INGEST_FAILING, Fault.KEY_REJECTED) else policy.backend
 
@@ -84,7 +84,7 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
     # Only a loss is named by more than what was suspected.
     lost_at = triage(active, state, now) if suspicion.fault is Fault.TRACE_MISSING else None
     row = FAULTS[suspicion.fault if lost_at is None else lost_at.place.fault]
-    row = _called(row.fault, policy).fill(row)
+    row = backend_called(row.fault, policy).fill(row)
     title = suspicion.title or row.title
     as_it_stands = Confirmed(
         active=active,
@@ -103,7 +103,7 @@ def refine(active: Active, state: TargetState, policy: Policy, now: Instant) -> 
         case Fault.EXPORTER_DISABLED | Fault.CONFIG_DRIFT:
             return _configuration(as_it_stands, state, policy, now)
         case Fault.CONTENT_LEAKED:
-            return _leak(as_it_stands, state)
+            return _leak(as_it_stands, state, policy)
         case Fault.WRONG_ENVIRONMENT:
             return _wrong_environment(as_it_stands, state, policy, now)
         case Fault.TRACE_LATE:
@@ -234,14 +234,20 @@ def _by_which_way(state: TargetState) -> tuple[str, ...]:
 # --- content that leaks ----------------------------------------------------------------------------------------------
 
 
-def _leak(found: Confirmed, state: TargetState) -> Confirmed:
-    """Where content is to be excluded and the exporter is set to do so, to set it again is no help."""
-    config = state.config.seen.config if state.config is not None else None
-    if found.active.suspicion.step or config is None or config.off or config.fields.get(EXCLUDE) is not True:
+def _leak(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed:
+    """Where the exporter is set to exclude content, to set it again is no help: it did not do so, or was only just set."""
+    memory = state.config
+    if found.active.suspicion.step or memory is None or memory.seen.config.fields.get(EXCLUDE) is not True:
         return found
-    return replace(found, advice=_EXCLUDED_ALREADY)
+    leaking = [one.sent_at for one in state.canaries if one.labels is not None and one.labels.leaked]
+    settled = memory.changed_at is None or (leaking and leaking[-1] >= memory.changed_at + policy.arrival.settle)
+    return replace(found, advice=_EXCLUDED_ALREADY if settled else _EXCLUDED_AGAIN)
 
 
+_EXCLUDED_AGAIN = (
+    "`exclude_request_data` is true now: wait for the next traces, since the gateway may use its old settings for up to 5 min. Then "
+    "delete the traces that hold content in {backend}."
+)
 _EXCLUDED_ALREADY = (
     "`exclude_request_data` is already true and does not cover these attributes: keep content out by a logging rule, or switch the "
     "traces exporter off until TrueFoundry's support answers. Then delete the traces that hold content in {backend}."
@@ -301,13 +307,12 @@ def _lateness(found: Confirmed, state: TargetState, policy: Policy) -> Confirmed
         "Traces have been overdue since {since}, and count as lost after "
         f"{length_text(policy.arrival.missing_after)}. Requests are not affected."
     )
-    store = (_STORED,) if own_store_has(late) else ()
+    store = (OWN_STORE_SAYS[True],) if own_store_has(late) else ()
     span = (_SPAN_SHOWN,) if test_span_shown(late, state) else ()
     because = (said, *store, *span, *found.because[1:])
     return replace(found, title="Traces are overdue", detail=said, impact=impact, because=because, advice=_WHEN_OVERDUE)
 
 
-_STORED = "TrueFoundry's own store has them, so the gateway created them"
 _SPAN_SHOWN = "{backend} shows a test span that was sent later, so it accepts traces"
 _WHEN_OVERDUE = (
     "Wait: if they count as lost, the hop that lost them is named. Meanwhile check {status}, and on a self-hosted gateway the queue "

@@ -12,12 +12,12 @@ from monitor.core.faults import FAULTS, MONITORS_OWN, ORDER
 from monitor.core.hints import caveats
 from monitor.core.incident import Diagnosis, Incident
 from monitor.core.model import CheckName, Instant, Severity, UnknownReason, Verdict
-from monitor.core.notify import unsettled
+from monitor.core.notify import never_passed
 from monitor.core.pace import controls_awaited, stale_checks
 from monitor.core.refine import named
 from monitor.core.state import Policy, TargetState
 from monitor.core.streaks import may_accuse
-from monitor.core.text import code, moment_text, rfc3339
+from monitor.core.text import moment_text, rfc3339
 from monitor.settings import Target
 
 _JWT_PARTS = 3
@@ -72,10 +72,8 @@ def describe_target(state: TargetState, policy: Policy, now: Instant, *, live: b
             for check in CheckName
             if policy.enabled(check)
         },
-        "caveats": [
-            *(_nobody_is_mentioned(state, policy) if live else ()),
-            *(caveats(state, policy, now) if policy.enabled(CheckName.CANARY) else ()),
-        ],
+        "caveats": list(caveats(state, policy, now)) if policy.enabled(CheckName.CANARY) else [],
+        **({"mentions_wait_for": list(_keep_mentions_back(state, policy))} if live else {}),
         "trace_id": canary.trace_id if canary is not None else None,
         "arrival_seconds": round(took, 3)
         if canary is not None and (took := canary.arrival_seconds) is not None
@@ -84,11 +82,9 @@ def describe_target(state: TargetState, policy: Policy, now: Instant, *, live: b
     }
 
 
-def _nobody_is_mentioned(state: TargetState, policy: Policy) -> Iterator[str]:
-    """That a check has failed ever since it was first run, and so keeps every mention back."""
-    failing = [code(check) for check in unsettled(state, policy) if state.check_state(check).confirmed]
-    if failing:
-        yield f"nobody is mentioned for this target before each check has passed once, which has not: {', '.join(failing)}"
+def _keep_mentions_back(state: TargetState, policy: Policy) -> Iterator[CheckName]:
+    """The checks that have failed ever since they were first run."""
+    return (check for check in never_passed(state, policy) if state.check_state(check).confirmed)
 
 
 def _describe_diagnosis(diagnosis: Diagnosis | None) -> dict[str, Any]:

@@ -12,8 +12,17 @@ from itertools import dropwhile, takewhile
 from typing import assert_never
 
 from monitor.core.backend import TRACELOOP
-from monitor.core.faults import FAULTS, LATE, LOSSES, MONITORS_OWN
-from monitor.core.incident import NO_LONGER_CHECKED, Diagnosis, HopState, Incident, Notice, Reason
+from monitor.core.faults import CONFIGURED, FAULTS, LATE, LOSSES, MONITORS_OWN
+from monitor.core.incident import (
+    BECAME,
+    NO_LONGER_CHECKED,
+    NO_LONGER_NOTIFIED,
+    Diagnosis,
+    HopState,
+    Incident,
+    Notice,
+    Reason,
+)
 from monitor.core.model import Fault, Instant, Seconds, Severity
 from monitor.core.notify import acknowledged
 from monitor.core.text import length_text, moment_text
@@ -150,42 +159,41 @@ def _change(notice: Notice, style: Style) -> str:
         )
     if notified.fault in LOSSES and diagnosis.fault in LOSSES:  # the same loss, and more is known of it
         return f"{before} turned out to be: {now}"
-    if {
-        notified.fault,
-        diagnosis.fault,
-    } <= _ANSWERS:  # another answer to the same request: neither is known to be fixed
-        return f"{before} is no longer seen; now: {now}"
-    if (notified.fault, diagnosis.fault) == (Fault.KEY_REJECTED, Fault.CONFIG_DRIFT):  # the gateway has another key
-        return f"{before} turned out to be: {now}"
     newest = notice.incident.timeline[-1] if notice.incident.timeline else None
-    if newest is not None and newest.text.startswith(NO_LONGER_CHECKED):
+    if newest is not None and newest.text.startswith((NO_LONGER_CHECKED, NO_LONGER_NOTIFIED)):
         return f"{before} is {newest.text}; still: {now}"
+    became = newest is not None and newest.fault is diagnosis.fault and BECAME in newest.text
+    if became and (notified.fault, diagnosis.fault) == (Fault.KEY_REJECTED, Fault.CONFIG_DRIFT):
+        return f"{before} turned out to be: {now}"  # the gateway has another key
+    if became and any({notified.fault, diagnosis.fault} <= same for same in _SEEN_BY_ONE_ANSWER):
+        return f"{before} is no longer seen; now: {now}"
     fixed = f"{before} fixed after {length_text(_known_for(notice.incident, notified.fault, notice.at))}"
     if diagnosis.waiting is not None:
         return f"{fixed}; waiting for traces: {now}"
-    became = (
-        newest is not None and newest.fault is diagnosis.fault and newest.text.endswith(f"became {diagnosis.fault}")
-    )
     return f"{fixed}; {'now' if became else 'still'}: {now}"
 
 
-_ANSWERS = frozenset({Fault.GATEWAY_REFUSED, Fault.RATE_LIMITED, Fault.CANARY_REJECTED, Fault.PROVIDER_FAILING})
-"""What the answer to a canary shows."""
+_SEEN_BY_ONE_ANSWER = (
+    frozenset({Fault.GATEWAY_REFUSED, Fault.RATE_LIMITED, Fault.CANARY_REJECTED, Fault.PROVIDER_FAILING}),
+    CONFIGURED,
+    frozenset({Fault.INGEST_FAILING, Fault.KEY_REJECTED}),
+)
+"""Where one follows the other, the same request is answered otherwise: nobody has fixed the first."""
 
 
 def _known_for(incident: Incident, fault: Fault, now: Instant) -> Seconds:
-    """For how long the incident bore a name that it has lost since: the last stretch of it, up to now.
+    """For how long what an incident was called has lasted, up to now: the last stretch of that name, from its first evidence.
 
-    A loss is one thing under all its names, and what the incident began with counts from its first evidence, as everywhere: traces
-    lost since 08:01, `trace_missing` at 08:05, found out to be `export_failing` at 08:11 and fixed at 08:13 were lost for 12 min.
+    A loss is one thing under all its names: traces lost since 08:01, `trace_missing` at 08:05, found out to be `export_failing` at
+    08:11 and fixed at 08:13 were lost for 12 min.
     """
     opened_at = incident.reopened[-1] if incident.reopened else incident.opened_at
     entries = [entry for entry in incident.timeline if entry.at >= opened_at]
     same = LOSSES | LATE if fault in LOSSES else {fault}
     newest_first = dropwhile(lambda entry: entry.fault is not fault, reversed(entries))
     stretch = list(takewhile(lambda entry: entry.fault in same, newest_first))
-    began_with_it = not stretch or stretch[-1] is entries[0]
-    return max(0.0, now - (incident.window_began_at if began_with_it else stretch[-1].at))
+    began = [entry.since or entry.at for entry in stretch]
+    return max(0.0, now - min(began, default=incident.window_began_at))
 
 
 # --- the body --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What the checks of a target find while things are broken, as inputs at the moments at which the daemon would look.
 
-When a check looks is decided where the daemon decides it too: `core.cadence` and the grid of `schedule`. What it finds
+When a check looks is decided where the daemon decides it too: `core.pace` and the grid of `schedule`. What it finds
 is a table (`effects`), but for the exporter's configuration, which is changed and compared.
 """
 

@@ -165,7 +165,7 @@ def _parse(document: str) -> dict[str, Any]:
 def _parse_target(document: str) -> dict[str, Any]:
     """Also one of an earlier version, as this one would have written it."""
     raw = _parse(document)
-    return raw if raw.pop("version", None) == _VERSION else _with_results(_under_present_names(raw))
+    return _with_results(_under_present_names(raw)) if raw.pop("version", None) is None else raw
 
 
 def _under_present_names(raw: Any) -> Any:  # noqa: ANN401 - any JSON

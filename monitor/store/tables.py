@@ -42,7 +42,7 @@ MIGRATIONS: Migrations = (
 
 
 def as_text(raw: bytes) -> str:
-    """Of every connection the `text_factory`: bytes that are not UTF-8 end in no error, which would quote the whole document."""
+    """The `text_factory` of every connection: bytes that are not UTF-8 raise no error, which would quote the whole document."""
     return raw.decode("utf-8", "replace")
 
 

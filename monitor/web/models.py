@@ -39,6 +39,7 @@ class TargetPayload(TypedDict):
     summary: str
     checks: dict[CheckName, CheckPayload]
     caveats: list[str]
+    mentions_wait_for: list[str]
     trace_id: str | None
     arrival_seconds: float | None
     last_arrival_at: Instant | None

@@ -117,6 +117,9 @@ def test_colour_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_a_healthy_canary_does_not_prove_is_said() -> None:
     """Before the trace by which the rest is proven; an older daemon says nothing of it."""
+    assert "nobody is mentioned" not in shown(prod={**WELL, "mentions_wait_for": []})
+    said = shown(prod={**WELL, "mentions_wait_for": ["config", "volume"]})
+    assert "\n  nobody is mentioned until every check has passed once; not yet: config, volume\n" in said
     table = shown(prod={**WELL, "caveats": ["logging is off for model in [x] (rule `quiet`)"]})
     assert "  not proven: logging is off for model in [x] (rule `quiet`)\n  trace: " in table
     assert "not proven" not in shown(prod=WELL)

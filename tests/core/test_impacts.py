@@ -195,7 +195,7 @@ def test_what_is_overdue_says_which_hops_are_known_to_work() -> None:
     span = ControlSpan(trace_id=trace_id(9), sent_at=START + 200, accepted=True, shown_at=START + 205, judged=True)
     found = late(a_canary(1, late=True, origin=True), controls=(span,))
     assert found.because[1:] == (
-        "TrueFoundry's own store has them, so the gateway created them",
+        "TrueFoundry's own store has the trace, so the gateway created it",
         "Traceloop shows a test span that was sent later, so it accepts traces",
     )
     assert [hop.state.value for hop in found.hops] == ["unknown", "ok", "broken", "ok"]

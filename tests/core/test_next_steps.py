@@ -17,6 +17,7 @@ from monitor.core.model import Fault, Suspicion, UnknownReason, unknown
 from monitor.core.path import TRIAGE
 from monitor.core.state import Active, CheckState, Policy, TargetState
 from monitor.core.suspicions import drift, gone, off, step_for_rejection, step_for_silence
+from monitor.core.trace import LabelJudgement
 from tests.core.build import (
     CONFIG,
     GATEWAY,
@@ -240,6 +241,17 @@ def test_content_that_leaks_although_it_is_excluded_is_not_mended_by_excluding_i
     for other in (step(value=False), step(value=None)):
         assert other.startswith("Set `exclude_request_data: true` on the traces exporter")
     assert step(value=True, suspicion=replace(leak, step="Revoke it.")) == "Revoke it."
+
+
+def test_content_that_leaked_before_it_was_excluded_is_waited_for() -> None:
+    """The gateway may use its old settings for some minutes: nobody is told to switch the exporter off meanwhile."""
+    memory = ConfigMemory(seen=ConfigSeen(config=manifest({EXCLUDE: True})), changed_at=START)
+    leaking = LabelJudgement(leaked=("prompt",))
+    for sent, said in ((200, "is true now: wait for the next traces"), (400, "is already true and does not cover")):
+        canary = a_canary(1, labels=leaking, sent_at=START + sent)
+        state = holding(a_charge(F.CONTENT_LEAKED), config=memory, canaries=(canary,))
+        assert said in advised(state)
+    assert "wait for the next traces" in advised(holding(a_charge(F.CONTENT_LEAKED), config=memory))
 
 
 # --- the monitor -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.core.incident import Incident, Notified, Reason
 from monitor.core.model import CheckName, Severity, UnknownReason
-from monitor.core.notify import muted_until, owes, trusted, unsettled
+from monitor.core.notify import muted_until, never_passed, owes, trusted
 from monitor.core.silence import Silence
 from monitor.core.state import TargetState
 from tests.core.build import CANARY, CONFIG, GATEWAY, HOUR, PROD, F, Story, policy
@@ -193,15 +193,16 @@ def test_a_check_that_has_failed_is_not_left_out() -> None:
     assert not trusted(story.state, TWO)
 
 
-def test_a_check_that_fails_by_nothing_but_what_is_muted_has_nothing_left_to_prove() -> None:
-    """A difference that the operator has muted would else keep every mention back for ever, without a word."""
-    muted = policy(
-        without=(CheckName.CANARY, CheckName.ARRIVAL, CheckName.CONTROL), severity={F.CONFIG_DRIFT: Severity.NONE}
-    )
-    for judge, is_trusted in ((muted, True), (TWO, False)):
-        story = Story(judge).passes(GATEWAY).fails(CONFIG, F.CONFIG_DRIFT, conclusive=True)
-        assert trusted(story.state, judge) is is_trusted
-        assert unsettled(story.state, judge) == (() if is_trusted else (CONFIG,))
+def test_which_checks_keep_every_mention_back_is_known() -> None:
+    """Those that could look and have never passed, muted or not: the status says which."""
+    story = Story(TWO).passes(GATEWAY)
+    assert never_passed(story.state, TWO) == (CONFIG,)
+    story.is_blind(CONFIG)
+    assert never_passed(story.state, TWO) == ()
+    story.fails(CONFIG, F.CONFIG_DRIFT, conclusive=True)
+    assert never_passed(story.state, replace(TWO, max_severity=Severity.NONE)) == (CONFIG,)
+    story.passes(CONFIG)
+    assert never_passed(story.state, TWO) == ()
 
 
 def test_a_check_that_is_not_enabled_is_not_asked() -> None:

@@ -267,6 +267,15 @@ def test_only_targets_that_fail_have_a_severity_that_counts() -> None:
     assert severity_of_failures(muted) is Severity.NONE
 
 
+def test_a_check_that_has_failed_ever_since_keeps_mentions_back_and_says_so() -> None:
+    """Of a running daemon; a single look mentions nobody anyway."""
+    story = Story(policy()).fails(C.CONFIG, F.CONFIG_DRIFT, conclusive=True).passes(C.GATEWAY)
+    assert describe_target(story.state, story.policy, story.now, live=True)["mentions_wait_for"] == ["config"]
+    assert "mentions_wait_for" not in describe_target(story.state, story.policy, story.now)
+    story.passes(C.CONFIG, conclusive=True)
+    assert describe_target(story.state, story.policy, story.now, live=True)["mentions_wait_for"] == []
+
+
 # --- the newest trace ------------------------------------------------------------------------------------------------
 
 

@@ -105,11 +105,11 @@ def test_a_name_is_known_for_as_long_as_it_was_borne_last() -> None:
 def test_what_an_incident_began_with_is_known_since_its_first_evidence() -> None:
     """A loss is one thing under all its names; what came back counts from its return."""
     timeline = [
-        TimelineEntry(at=START + offset, fault=fault, severity=Severity.CRITICAL, text="")
-        for offset, fault in [
-            (240, Fault.TRACE_MISSING),
-            (600, Fault.EXPORT_FAILING),
-            (720, Fault.PROVIDER_FAILING),
+        TimelineEntry(at=START + offset, fault=fault, severity=Severity.CRITICAL, text="", since=START + since)
+        for offset, fault, since in [
+            (240, Fault.TRACE_MISSING, 0),
+            (600, Fault.EXPORT_FAILING, 540),
+            (720, Fault.PROVIDER_FAILING, 300),
         ]
     ]
     diagnosis = a_diagnosis(Fault.PROVIDER_FAILING)
@@ -117,7 +117,10 @@ def test_what_an_incident_began_with_is_known_since_its_first_evidence() -> None
     notified = notified_of(incident, fault=Fault.EXPORT_FAILING)
     notice = a_notice(Reason.CHANGED, incident, at=START + 720, notified=notified)
     assert "export_failing fixed after 12 min; still: " in wording.news(notice, PLAIN)
-    came_back = replace(incident, reopened=(START + 600,), began_at=START + 540)
+    # What takes the name over may be older, and is no reason to count from its beginning.
+    older = replace(incident, began_at=START - 600)
+    assert "export_failing fixed after 12 min; still: " in wording.news(replace(notice, incident=older), PLAIN)
+    came_back = replace(incident, reopened=(START + 600,))
     assert "export_failing fixed after 3 min; still: " in wording.news(replace(notice, incident=came_back), PLAIN)
 
 
@@ -148,10 +151,23 @@ def test_a_resolve_names_everything_that_was_wrong_since_it_was_opened_last() ->
     assert wording.states(replace(notice, incident=came_back), PLAIN) == []
 
 
+def changed(before: Fault, after: Fault, text: str) -> str:
+    """The news of a change that the timeline words so, ten minutes after the incident was opened."""
+    timeline = (
+        TimelineEntry(at=START, fault=before, severity=Severity.WARNING, text="opened"),
+        TimelineEntry(at=START + 600, fault=after, severity=Severity.WARNING, text=text),
+    )
+    incident = an_incident(a_diagnosis(after), timeline=timeline)
+    notified = notified_of(incident, fault=before)
+    return wording.news(a_notice(Reason.CHANGED, incident, at=START + 600, notified=notified), PLAIN)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
         (Fault.CANARY_REJECTED, Fault.PROVIDER_FAILING, "canary_rejected is no longer seen; now: "),
+        (Fault.CONFIG_DRIFT, Fault.EXPORTER_DISABLED, "config_drift is no longer seen; now: "),
+        (Fault.INGEST_FAILING, Fault.KEY_REJECTED, "ingest_failing is no longer seen; now: "),
         (Fault.KEY_REJECTED, Fault.CONFIG_DRIFT, "key_rejected turned out to be: "),
         (Fault.BLIND, Fault.CONFIG_DRIFT, "blind fixed after 10 min; now: "),
     ],
@@ -159,14 +175,16 @@ def test_a_resolve_names_everything_that_was_wrong_since_it_was_opened_last() ->
 def test_what_was_not_seen_fixed_or_was_not_there_before_is_not_said_to_be(
     before: Fault, after: Fault, said: str
 ) -> None:
-    """Another answer to the same request, another key, another fault that has just begun."""
-    timeline = (
-        TimelineEntry(at=START, fault=before, severity=Severity.WARNING, text="opened"),
-        TimelineEntry(at=START + 600, fault=after, severity=Severity.WARNING, text=f"{before} became {after}"),
-    )
-    incident = an_incident(a_diagnosis(after), timeline=timeline)
-    notice = a_notice(Reason.CHANGED, incident, at=START + 600, notified=notified_of(incident, fault=before))
-    assert said in wording.news(notice, PLAIN)
+    """Another answer to the same request, another key, another fault that has just begun; what was there before is still there."""
+    assert said in changed(before, after, f"{before} became {after}")
+    assert f"{before} fixed after 10 min; still: " in changed(before, after, f"{before} fixed, {after} left")
+
+
+def test_what_is_muted_is_not_said_to_be_fixed() -> None:
+    """It lasts, and nobody is notified of it."""
+    muted = "no longer notified: the severity of `gateway_unreachable` is none"
+    said = changed(Fault.GATEWAY_UNREACHABLE, Fault.CONFIG_DRIFT, muted)
+    assert f"gateway_unreachable is {muted}; still: " in said
 
 
 def test_a_name_that_is_fixed_beside_a_cause_that_waits_for_traces_is_not_still_there() -> None:

@@ -337,8 +337,10 @@ def test_a_broken_target_says_it_below_what_is_to_be_done() -> None:
     """What is wrong comes first."""
     site = broken()
     site.report["targets"]["prod"]["caveats"] = ["logging is off for others"]
+    site.report["targets"]["prod"]["mentions_wait_for"] = ["config"]
     text = a_page(site).text
     assert text.index("Next Switch") < text.index("What the canary does not prove:")
+    assert "Nobody is mentioned until every check has passed once; not yet: config." in text
 
 
 # --- many targets ----------------------------------------------------------------------------------------------------
