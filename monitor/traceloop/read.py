@@ -40,7 +40,7 @@ PAGE = 50
 
 _NOBODYS_TYPE = "gateway-trace-monitor"
 _OK = 200
-_ROWS = ("list", "null")  # null is how no rows are written, too
+_ROWS = ("list", "null")  # no rows may also be written as null
 _TRACE = re.compile(r".*/v2/projects/default/traces/([^/]+)/spans")
 _FILTERS = frozenset({"filters", "span_name", CANARY_NONCE})
 _LAST_CURSORS = (None, "", "-1", "0")
@@ -166,6 +166,8 @@ class TraceloopReader:
             total = rows.beside.get("total_results")
             if rows.form not in _ROWS or type(total) is not int or total < 0:
                 raise Garbled("Traceloop's answer for a window does not count its rows")
+            if total and not rows.rows:  # no row, no proof that the filter was honoured
+                raise Garbled("Traceloop counts rows and shows none of them")
             return total
 
         if await count(_NOBODYS_TYPE):
