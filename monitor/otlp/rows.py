@@ -183,18 +183,23 @@ class SpanReader:
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """How far one read has come, all its pages together. `total`: rows of the window, where that is said."""
+    """How far one read has come, all its pages together. `total`: rows of the window, where that is said.
+
+    `promised`: the query that is being read has given a page, and there is more of it: only then a lack of time is one of too
+    many rows. A query that has not been answered yet is one that hangs.
+    """
 
     nonce: str | None
     ends: Seconds
     bytes: int = 0
     rows: int = 0
     total: int | None = None
+    promised: bool = False
     named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
 
     def left(self, now: Seconds) -> tuple[Seconds, int]:
         """The seconds and the bytes that the next page may take. Raises TooManyRows where nothing is left."""
-        if self.ends <= now or self.bytes >= LOOK_BYTES:
+        if self.bytes >= LOOK_BYTES or (self.promised and self.ends <= now):
             raise self.crowded()
         return self.ends - now, LOOK_BYTES - self.bytes
 
