@@ -259,7 +259,7 @@ async def test_a_project_with_too_much_in_it_is_said_to_be_busy() -> None:
     rows = [row(number, status_message="x" * 90_000) for number in range(100)]
     error = await refused(page(*rows, cursor="c"), narrowing=Narrowing.WINDOW)
     assert isinstance(error, TooManyRows)
-    assert f"{LOOK_BYTES / 2**20:.1f} MiB, the limit of one look" in str(error)
+    assert f"{LOOK_BYTES / 2**20:.1f} MiB, the size limit of one look" in str(error)
 
 
 @pytest.mark.parametrize("status", [429, 401, 503, 422])

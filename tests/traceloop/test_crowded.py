@@ -24,7 +24,7 @@ async def test_a_look_ends_when_it_has_read_what_it_may() -> None:
     """And says how far it got, and what there was; nothing is concluded."""
     pages = [large(PAGE * number, total=36_000) for number in range(9)]
     with pytest.raises(
-        TooManyRows, match=r"too many spans to read: \d+ of 36000 rows read \(8.0 MiB, the limit of one look\)"
+        TooManyRows, match=r"too many spans to read: \d+ of 36000 rows read \(8.0 MiB, the size limit of one look\)"
     ) as caught:
         await window(*pages)
     assert caught.value.evidence["bytes_read"] == LOOK_BYTES
