@@ -19,25 +19,27 @@ and meets the PodSecurity level `restricted`. It works with Helm 3 and Helm 4; `
 
 1. From a checkout: build [the image](../../../docs/install.md#as-a-container-image) and push it to your registry. The chart of a
    release names the image of that release.
-2. Write one file per secret. Its name is the path of a setting with `__` between the parts. This asks for each secret and does not
-   show it:
+2. Write one file per secret. Its name is the path of a setting with `__` between the parts. In bash or zsh this asks for each
+   secret and does not show it:
 
-   ```sh
+   ```bash
    umask 077
    mkdir secrets
    for key in targets__prod__control_plane__token targets__prod__traceloop__api_key alerting__slack__bot_token; do
-     printf '%s: ' "$key" && read -rs value && printf %s "$value" > "secrets/$key" && echo
+     printf '%s: ' "$key" && read -rs value && printf %s "$value" > "secrets/$key" && echo || break
    done
    ```
 
    Create the namespace and the Secret. `server__admin_token` is a token of your own: without it nobody can acknowledge or silence.
+   The Secret is created once each of the four files is there and holds something.
 
    ```sh
    openssl rand -hex 32 > secrets/server__admin_token
    kubectl create namespace trace-monitor
    kubectl label namespace trace-monitor pod-security.kubernetes.io/enforce=restricted
-   kubectl --namespace trace-monitor create secret generic trace-monitor-secrets --from-file=secrets/
-   rm -r secrets
+   test "$(find secrets -type f -size +0c | wc -l)" -eq 4 &&
+     kubectl --namespace trace-monitor create secret generic trace-monitor-secrets --from-file=secrets/ &&
+     rm -r secrets
    ```
 
 3. Write `my-values.yaml`:

@@ -67,8 +67,8 @@ COMMANDS: Mapping[str, Command] = {
         module="config",
         group="set up",
         help="print the export configuration that the gateway should have",
-        about="Never apply the output without --reveal: the key in it is a placeholder, and applying it stops the export. With "
-        "--reveal the output holds the key: run `umask 077` first, and remove the file afterwards.",
+        about="Without --reveal a placeholder stands for each secret: never apply output that holds one, it stops the export. With "
+        "--reveal the output holds the secrets: run `umask 077` first, and remove the file afterwards.",
         examples=(
             "expected --format table",
             "expected --target prod --reveal > otel.yaml && tfy apply -f otel.yaml && rm otel.yaml",

@@ -23,7 +23,7 @@ from monitor.settings.coherence import (
     monthly_cost,
 )
 from monitor.settings.document import Layer
-from monitor.settings.expected import form, manifest, manifest_yaml
+from monitor.settings.expected import form, holds_placeholder, manifest, manifest_yaml
 from monitor.settings.problem import dotted
 from monitor.settings.show import show
 
@@ -151,8 +151,9 @@ def expected(arguments: argparse.Namespace) -> int:
     chosen = {name: target for name, target in targets.items() if not arguments.target or name in arguments.target}
     render = {"yaml": _as_yaml, "json": _as_json, "table": _as_table}[arguments.format]
     print(render(chosen, reveal=arguments.reveal), end="")
-    if not (arguments.reveal or sys.stdout.isatty()):
-        what = "the key is a placeholder, and applying this would stop the export: add --reveal for `tfy apply`"
+    to_apply = arguments.format != "table" and not (arguments.reveal or sys.stdout.isatty())
+    if to_apply and any(map(holds_placeholder, chosen.values())):
+        what = "placeholders stand for secrets, and applying this would stop the export: add --reveal for `tfy apply`"
         print(f"trace-monitor expected: {what}", file=sys.stderr)
     return OK
 

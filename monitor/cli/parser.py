@@ -8,7 +8,9 @@ from typing import Any, NoReturn
 from monitor.cli.commands import COMMANDS, NAMES, PROG, more_about
 
 _UNRECOGNIZED = "unrecognized arguments: "
-_CHOICE = re.compile(r"invalid choice: '(?P<given>[^']*)' \(choose from (?P<allowed>.*)\)$")
+_CHOICE = re.compile(r"invalid choice: '(?P<given>[^']*)'(?P<list> \(choose from (?P<allowed>.*)\))$")
+_SHOWN_CHOICES = 20
+"""Of more than these a message shows none: it would be a page of names."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,7 +35,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """With what was meant, where a word is close to one that there is."""
-        super().error(f"{message}{self._hint(message)}")
+        hint = self._hint(message)
+        choice = _CHOICE.search(message)
+        if choice and choice["allowed"].count(",") >= _SHOWN_CHOICES:
+            message = f"{message[: choice.start('list')]}; `{self.prog} --help` lists what there is"
+        super().error(f"{message}{hint}")
 
     def _hint(self, message: str) -> str:
         if message.startswith(_UNRECOGNIZED):

@@ -13,6 +13,7 @@ from typing import Any
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import Seconds, TraceId
 from monitor.core.secret import SecretKind, describe_secret
+from monitor.core.text import count_text
 from monitor.core.trace import Route, SpanFact
 from monitor.otlp.content import Held, Planted, Proof, held_in
 from monitor.ports import Garbled, TooManyRows
@@ -183,27 +184,32 @@ class SpanReader:
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """How far one read has come, all its pages together. `total`: rows of the window, where that is said."""
+    """How far one read has come, all its pages together. `total`: rows of the window, where that is said.
+
+    `promised`: the query that is being read has given a page, and there is more of it: only then a lack of time is one of too
+    many rows. A query that has not been answered yet is one that hangs.
+    """
 
     nonce: str | None
     ends: Seconds
     bytes: int = 0
     rows: int = 0
     total: int | None = None
+    promised: bool = False
     named_in_metadata: TraceId | None = None  # the trace in whose metadata the nonce was seen
 
     def left(self, now: Seconds) -> tuple[Seconds, int]:
         """The seconds and the bytes that the next page may take. Raises TooManyRows where nothing is left."""
-        if self.ends <= now or self.bytes >= LOOK_BYTES:
+        if self.bytes >= LOOK_BYTES or (self.promised and self.ends <= now):
             raise self.crowded()
         return self.ends - now, LOOK_BYTES - self.bytes
 
     def crowded(self) -> TooManyRows:
         """There is more than one look may read."""
-        of, limit = f" of {self.total}" if self.total is not None else "", "the limit of one look"
-        limit = limit if self.bytes >= LOOK_BYTES else "all that the time of one look allows"
+        limit = "the size limit of one look" if self.bytes >= LOOK_BYTES else "the time limit of one look"
+        rows = count_text(self.rows, "row") if self.total is None else f"{self.rows} of {count_text(self.total, 'row')}"
         return TooManyRows(
-            f"too many spans to read: {self.rows}{of} rows read ({self.bytes / 2**20:.1f} MiB, {limit})",
+            f"too many spans to read: {rows} read ({self.bytes / 2**20:.1f} MiB, {limit})",
             evidence={"rows_seen": self.rows, "rows": self.total, "bytes_read": self.bytes},
         )
 
@@ -214,7 +220,7 @@ def distinct(spans: Sequence[SpanFact]) -> tuple[SpanFact, ...]:
 
 
 def _fields(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The fields of a row besides its attributes; of events what is not an attribute, too."""
+    """The fields of a row besides its attributes; and those fields of events that are not attributes."""
     for name, value in row.items():
         if name in _EVENTS and isinstance(value, list):
             plain = [

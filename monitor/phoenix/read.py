@@ -31,11 +31,11 @@ from monitor.otlp import (
     names_nonce,
     shape_of,
 )
-from monitor.ports import Clock, Garbled, NotYetThere, PortError, TooManyRows, Unreachable
+from monitor.ports import Clock, Garbled, NotYetThere, TooManyRows, Unreachable
 
 STORE = "Phoenix"
 PAGE = 100
-"""Rows of a page, which is also what Phoenix sends when nobody asks for a number; the newest come first."""
+"""Rows of a page, which is also what Phoenix sends when nobody asks for a number; the last inserted come first."""
 
 Row = Mapping[str, Any]
 Query = Mapping[str, str]
@@ -96,10 +96,11 @@ class PhoenixReader:
             return await self._read(look, query, passes, lambda row: identify(row, STORE)[0] == wanted)
         if nonce is None:
             return ()
-        named = await self._read(look, query, passes, lambda row: mentions(row, nonce))
+        named = await self._read(look, query, passes, lambda row: mentions(row, nonce), whole=False)
         if not named:
             return ()
-        return await self._by_id(look, look.named_in_metadata or named[0].trace_id)
+        # Counted anew: what the search has read says nothing of how much there is of one trace.
+        return await self._by_id(_Pages(nonce=nonce, ends=look.ends), look.named_in_metadata or named[0].trace_id)
 
     async def count_traces(self, *, since: Instant, until: Instant, timeout: Seconds) -> int:
         """By the type of the root span. Phoenix counts nothing, so the rows are read; TooManyRows where that is more than a look."""
@@ -112,7 +113,6 @@ class PhoenixReader:
 
     async def _by_id(self, look: _Pages, trace_id: TraceId) -> tuple[SpanFact, ...]:
         wanted = trace_id.lower()
-        look.found = []
 
         def is_asked_for(row: Row) -> bool:
             return identify(row, STORE)[0] == wanted
@@ -120,22 +120,26 @@ class PhoenixReader:
         return await self._read(look, {"trace_id": wanted}, is_asked_for, is_asked_for)
 
     async def _read(
-        self, look: _Pages, query: Query, passes: Callable[[Row], bool], wanted: Callable[[Row], bool]
+        self,
+        look: _Pages,
+        query: Query,
+        passes: Callable[[Row], bool],
+        wanted: Callable[[Row], bool],
+        *,
+        whole: bool = True,
     ) -> tuple[SpanFact, ...]:
-        """The rows that are wanted, of all pages. `passes`: which rows the query lets pass, where it is honoured."""
+        """The rows that are wanted, of all pages. `passes`: which rows the query lets pass, where it is honoured.
+
+        `whole`: they are the trace. Spans are listed by when they were stored, the last first, and are exported as they end: so
+        the root, which ends last, may well be the first to be shown, and no part of a trace tells that it is all of it. An error
+        of a page is an error of the read, then, and an answer that was cut off is too much.
+        """
         known: set[tuple[TraceId, str]] = set()
         cursor: str | None = None
         while True:
             before = len(known), len(look.found)
-            try:
-                answer, cursor = await self._page(look, query, cursor, known, passes, wanted)
-            except PortError:
-                # Presence is proven by what was shown, whatever came after it. The root comes last: before it, more may come.
-                if any(not span.parent_id for span in look.found):
-                    return distinct(look.found)
-                raise
-            has_root = any(not span.parent_id for span in look.found)
-            if answer.cut_off and not has_root:
+            answer, cursor = await self._page(look, query, cursor, known, passes, wanted)
+            if answer.cut_off and (whole or not look.found):
                 raise look.crowded()
             # The spans of a trace lie close together, so the first page without more of them is the last.
             if answer.cut_off or cursor is None or (look.found and len(look.found) == before[1]):
@@ -168,11 +172,12 @@ class PhoenixReader:
             known.add(ids)
 
         asked = {**query, "limit": str(PAGE), **({"cursor": cursor} if cursor is not None else {})}
+        look.promised = cursor is not None
         left, limit = look.left(self.clock.monotonic())
         try:
             answer, rows = await self._ask(asked, take, timeout=left, limit=limit)
         except Unreachable as error:
-            if error.kind == "timeout" and look.bytes:  # pages were answered: their number is what takes the time
+            if error.kind == "timeout" and look.promised:  # pages were answered: their number is what takes the time
                 raise look.crowded() from None
             raise
         look.bytes += answer.size

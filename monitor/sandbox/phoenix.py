@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -74,7 +75,7 @@ class _Phoenix:
         return Response(ExportTraceServiceResponse().SerializeToString(), media_type=PROTOBUF)
 
     async def spans(self, request: Request) -> Response:
-        """Spans of a project, the newest first, narrowed down by the parameters that are known; others are ignored."""
+        """Spans of a project, the last stored first, narrowed down by the parameters that are known; others are ignored."""
         if self._refuses(request):
             return PlainTextResponse("Invalid token", 401)
         project, now = request.path_params["project"], self._world.now()
@@ -134,32 +135,33 @@ def _literal(text: str) -> object:
 
 def _stored(message: ExportTraceServiceRequest, header: str | None, visible_at: Instant) -> Iterator[PhoenixSpan]:
     """Turn a delivery into spans: the header names their project, else the resource does, which is dropped."""
+    delivered: list[tuple[str, Span]] = []
     for resource_spans in message.resource_spans:
         named = [pair for pair in resource_spans.resource.attributes if pair.key == "openinference.project.name"]
         project = header or (named[0].value.string_value if named else _DEFAULT_PROJECT)
-        for span in (span for scope in resource_spans.scope_spans for span in scope.spans):
-            attributes = dict(
-                _flat({pair.key: _read(pair.key, plain_value(pair.value)) for pair in span.attributes}, "")
-            )
-            model = attributes.get("gen_ai.response.model")
-            derived = {} if model is None else {"llm.model_name": model, "output.value": json.dumps({"model": model})}
-            start, end = span.start_time_unix_nano / 1e9, span.end_time_unix_nano / 1e9
-            row: dict[str, object] = {
-                "id": span.span_id.hex(),
-                "name": span.name,
-                "context": {"trace_id": span.trace_id.hex(), "span_id": span.span_id.hex()},
-                "span_kind": "UNKNOWN",
-                "parent_id": span.parent_span_id.hex() or None,
-                "start_time": datetime.fromtimestamp(start, UTC).isoformat(),
-                "end_time": datetime.fromtimestamp(end, UTC).isoformat(),
-                "status_code": "OK",
-                "status_message": span.status.message,
-                "attributes": {**derived, **attributes},
-                "events": [],
-            }
-            yield PhoenixSpan(
-                project=project, start=start, row=row, trace_id=span.trace_id.hex(), visible_at=visible_at
-            )
+        delivered += [(project, span) for scope in resource_spans.scope_spans for span in scope.spans]
+    # A batch exporter delivers spans as they end, so a trace's root is stored last, and listed first. The sandbox's delivers the root
+    # first; of spans that end at once the children end before it.
+    delivered.reverse()
+    for project, span in sorted(delivered, key=lambda pair: pair[1].end_time_unix_nano):
+        attributes = dict(_flat({pair.key: _read(pair.key, plain_value(pair.value)) for pair in span.attributes}, ""))
+        model = attributes.get("gen_ai.response.model")
+        derived = {} if model is None else {"llm.model_name": model, "output.value": json.dumps({"model": model})}
+        start, end = span.start_time_unix_nano / 1e9, span.end_time_unix_nano / 1e9
+        row: dict[str, object] = {
+            "id": span.span_id.hex(),
+            "name": span.name,
+            "context": {"trace_id": span.trace_id.hex(), "span_id": span.span_id.hex()},
+            "span_kind": "UNKNOWN",
+            "parent_id": span.parent_span_id.hex() or None,
+            "start_time": datetime.fromtimestamp(start, UTC).isoformat(),
+            "end_time": datetime.fromtimestamp(end, UTC).isoformat(),
+            "status_code": "OK",
+            "status_message": span.status.message,
+            "attributes": {**derived, **attributes},
+            "events": [],
+        }
+        yield PhoenixSpan(project=project, start=start, row=row, trace_id=span.trace_id.hex(), visible_at=visible_at)
 
 
 def _read(name: str, value: object) -> object:

@@ -25,7 +25,7 @@ _MOST_ROWS = 1000
 _EXACT: Mapping[str, Callable[[Row], str]] = {"workflow": lambda row: row.workflow, "span_name": lambda row: row.name}
 _KNOWN = {*_EXACT, "from_timestamp_sec", "to_timestamp_sec", "filters", "sort_order", "sort_by", "cursor", "limit"}
 
-Parameters = Mapping[str, object]
+Parameters = Mapping[str, str]
 Wanted = Callable[[Row], bool]
 Columns = Mapping[str, Callable[[Row], str]]
 COLUMNS: Columns = {
@@ -63,7 +63,7 @@ class Search:
         order = parameters.get("sort_order", "ASC")
         begins = parameters.get("from_timestamp_sec") not in (None, "")
         limit = _number(parameters, "limit", _USUAL_ROWS)
-        if order not in ("ASC", "DESC"):  # of JSON it may be anything, hashable or not
+        if order not in ("ASC", "DESC"):
             raise BadSearch("sort_order must be ASC or DESC")
         if parameters.get("sort_by", "timestamp") != "timestamp":
             raise BadSearch("this sandbox sorts by timestamp only")
@@ -184,10 +184,10 @@ def _everywhere(since: int, until: int) -> Window:
 
 def _number(parameters: Parameters, name: str, default: int) -> int:
     value = parameters.get(name)
-    if value is None or value == "":
+    if not value:
         return default
     try:
-        return int(str(value))
+        return int(value)
     except ValueError:
         raise BadSearch(f"{name} must be an integer") from None
 

@@ -129,6 +129,11 @@ def form(target: Target, *, reveal: bool = False) -> list[tuple[str, str]]:
     ]
 
 
+def holds_placeholder(target: Target) -> bool:
+    """Whether a placeholder stands for a secret of the manifest: a backend without authentication has none."""
+    return _shown_headers(target, reveal=False) != expected_headers(target)
+
+
 def _shown_headers(target: Target, *, reveal: bool) -> dict[str, str]:
     """The exporter's headers. Every value is a secret whatever its name."""
     values = expected_headers(target)

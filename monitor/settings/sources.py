@@ -61,7 +61,7 @@ class _Source:
     def add(self, path: KeyPath, setting: Setting, text: Text) -> None:
         """Put a text in its place; mappings and lists are written as YAML's flow style, which JSON is a part of.
 
-        Quotes around the whole are not a part of it: `docker run --env-file` keeps them (https://github.com/moby/moby/issues/46773).
+        Quotes around the whole do not belong to it: `docker run --env-file` keeps them (https://github.com/moby/moby/issues/46773).
         """
         bare, place = text.text.strip(), text.origin.place
         if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'" and bare[0] not in bare[1:-1]:

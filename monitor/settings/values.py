@@ -132,7 +132,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 def _is_share(given: object) -> object:
-    """Say what is allowed of any text that is not a number; `nan` and `inf` are not either."""
+    """Say what is allowed of any text that is not a number; nor are `nan` and `inf` allowed."""
     try:
         number = float(given) if isinstance(given, str) else 0.0
     except ValueError:

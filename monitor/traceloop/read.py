@@ -6,7 +6,7 @@ are read while they arrive, and others than the monitor's are dropped. A read en
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -40,10 +40,11 @@ PAGE = 50
 
 _NOBODYS_TYPE = "gateway-trace-monitor"
 _OK = 200
-_ROWS = ("list", "null")  # null is how no rows are written, too
+_ROWS = ("list", "null")  # no rows may also be written as null
 _TRACE = re.compile(r".*/v2/projects/default/traces/([^/]+)/spans")
 _FILTERS = frozenset({"filters", "span_name", CANARY_NONCE})
 _LAST_CURSORS = (None, "", "-1", "0")
+_ASTRAY: Seconds = 0.1  # rows of a page were recorded to be a few milliseconds out of order
 
 Row = Mapping[str, Any]
 
@@ -54,6 +55,8 @@ class _Pages(Progress):
 
     query: Mapping[str, str]
     passes: Callable[[Row], bool]  # which rows the narrowing lets pass, where it is honoured
+    honoured: bool = True
+    oldest: Instant | None = None  # of the spans that were shown, whoever's, when the oldest began
 
 
 @dataclass(slots=True)
@@ -61,6 +64,7 @@ class _Page:
     rows: int = 0
     fresh: bool = False
     cut_off: bool = False
+    oversized: bool = False
     cursor: str | None = None
     found: list[SpanFact] = field(default_factory=list)
 
@@ -166,6 +170,8 @@ class TraceloopReader:
             total = rows.beside.get("total_results")
             if rows.form not in _ROWS or type(total) is not int or total < 0:
                 raise Garbled("Traceloop's answer for a window does not count its rows")
+            if total and not rows.rows:  # no row, no proof that the filter was honoured
+                raise Garbled("Traceloop counts rows and shows none of them")
             return total
 
         if await count(_NOBODYS_TYPE):
@@ -173,26 +179,31 @@ class TraceloopReader:
         return sum([await count(kind) for kind in ROOT_TYPES])
 
     async def _find(self, look: _Pages, wanted: Callable[[Row], bool]) -> tuple[SpanFact, ...]:
-        """The spans that are wanted. They lie close together in time, so the first page without more of them is the last."""
+        """The spans that are wanted. They lie close together in time, so the first page without more of them is the last.
+
+        Where a page cannot be read, what was shown before it counts only if it is a whole trace: of a part nothing is concluded.
+        """
         found: list[SpanFact] = []
         known: set[tuple[TraceId, str]] = set()
-        cursor = None
+        cursor, look.promised, look.oldest = None, False, None
         while True:
-            has_root = any(not span.parent_id for span in found)
+            shown_whole = _is_whole(found, look.oldest)
             try:
                 page = await self._page(look, wanted, cursor, known)
-            except PortError as error:
-                # Presence is proven by what was shown, whatever came after it. The root comes last: before it, more may come.
-                if has_root or (found and isinstance(error, Garbled)):
+            except PortError:
+                if look.honoured and shown_whole:
                     return distinct(found)
                 raise
             found += page.found
-            has_root = any(not span.parent_id for span in found)
-            if page.cut_off and not has_root:
+            if page.oversized and not found:
+                raise TooManyRows("Traceloop shows rows that are too large to be read")
+            if page.cut_off and not _is_whole(found, look.oldest):
                 raise look.crowded()
             if page.cut_off or (found and not page.found) or _is_last(page, look.total, len(known), found=bool(found)):
                 return distinct(found)
             cursor = page.cursor
+            # The cursor promises nothing, it is never empty.
+            look.promised = len(known) < look.total if look.total is not None else page.rows >= PAGE
 
     async def _page(
         self, look: _Pages, wanted: Callable[[Row], bool], cursor: str | None, known: set[tuple[TraceId, str]]
@@ -204,9 +215,13 @@ class TraceloopReader:
             page.rows += 1
             look.rows += 1
             if not isinstance(row, Mapping) or not look.passes(row):
+                look.honoured = False
                 raise Garbled("Traceloop shows rows that were not asked for: it does not honour the filter")
             if ids in known:
                 return
+            began = row.get("timestamp")
+            if type(began) is int:
+                look.oldest = began / 1000 if look.oldest is None else min(look.oldest, began / 1000)
             known.add(ids)
             page.fresh = True
             if wanted(row):
@@ -220,8 +235,7 @@ class TraceloopReader:
         page.cut_off = answer.cut_off
         if not page.cut_off and rows.form not in _ROWS:
             raise Garbled("Traceloop's answer for a window does not have the documented shape")
-        if not page.cut_off and rows.oversized and not page.found:
-            raise TooManyRows("Traceloop shows rows that are too large to be read")
+        page.oversized = rows.oversized > 0 and not page.cut_off
         following, count = rows.beside.get("next_cursor"), rows.beside.get("total_results")
         page.cursor = str(following) if following is not None else None
         if look.total is None and type(count) is int:
@@ -234,7 +248,7 @@ class TraceloopReader:
         try:
             answer = await self._ask(path, rows, timeout=time_left, limit=limit)
         except Unreachable as error:
-            if error.kind == "timeout" and look.bytes:  # pages were answered: their number is what takes the time
+            if error.kind == "timeout" and look.promised:  # pages were answered: their number is what takes the time
                 raise look.crowded() from None
             raise
         look.bytes += answer.size
@@ -256,6 +270,16 @@ class TraceloopReader:
 def _attribute(row: Row, name: str) -> object:
     attributes = row.get("span_attributes")
     return attributes.get(name) if isinstance(attributes, Mapping) else None
+
+
+def _is_whole(found: Sequence[SpanFact], oldest: Instant | None) -> bool:
+    """Whether these spans are a whole trace, although not every row was shown.
+
+    Rows are asked for by when they began, the last first, so the root comes after the rest of its trace; but the order within a
+    few milliseconds is not kept (recorded). So there is no more of a trace once a span was shown that began well before its root.
+    """
+    roots = [span.started_at for span in found if not span.parent_id and span.started_at is not None]
+    return bool(roots) and oldest is not None and oldest <= min(roots) - _ASTRAY
 
 
 def _is_last(page: _Page, total: int | None, known: int, *, found: bool) -> bool:

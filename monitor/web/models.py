@@ -153,7 +153,7 @@ SilenceSpan = TypedDict("SilenceSpan", {"from": NotRequired[Instant | Time | Non
 
 
 class SilenceBody(SilenceSpan):
-    """A silence to be added: it needs an end, by `to`, by `for` (seconds) or by `weekly`."""
+    """A silence to be added: either `weekly` alone, or `to` or `for` (seconds), with `from` from 1970 to ten years ahead."""
 
     target: NotRequired[str]
     fault: NotRequired[Fault | None]

@@ -57,6 +57,28 @@ def test_a_placeholder_that_goes_to_a_file_is_warned_of(file: str, capsys: pytes
     assert "placeholder" not in capsys.readouterr().err
 
 
+def test_only_what_holds_a_placeholder_and_can_be_applied_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A Phoenix without authentication has no secret; a table is for eyes; of two targets one is enough."""
+    phoenix = "    phoenix: {url: 'http://phoenix:6006'}\n"
+    lines = MINIMAL.splitlines(keepends=True)
+    lines = [phoenix if line.lstrip().startswith("traceloop:") else line for line in lines]
+    path = tmp_path / "config.yaml"
+    path.write_text("".join(lines))
+    assert main(["expected", "--config", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert yaml.safe_load(out)["otel_traces_exporter_config"]["headers"] == {}
+    assert err == ""
+    path.write_text(TWO)
+    assert main(["expected", "--format", "table", "--config", str(path)]) == 0
+    assert capsys.readouterr().err == ""
+    path.write_text("".join(lines) + MINIMAL.replace("targets:\n  prod:", "  stage:"))
+    for form, warned in (("yaml", True), ("json", True), ("table", False)):
+        assert main(["expected", "--format", form, "--config", str(path)]) == 0
+        assert ("placeholders stand for secrets" in capsys.readouterr().err) is warned
+
+
 def test_no_secret_is_needed_for_what_shows_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Whom a message asks to run it may have the configuration and not the secrets."""
     path = tmp_path / "config.yaml"

@@ -86,6 +86,15 @@ def test_a_mistyped_word_is_refused_with_what_was_meant(words: str, said: str, c
     assert said in usage_error(capsys, *words.split())
 
 
+def test_a_long_list_of_choices_is_pointed_to_and_not_printed(capsys: Out) -> None:
+    """More than a hundred faults are no message; a short list is."""
+    said = usage_error(capsys, "demo", "--fault", "key_rejcted").splitlines()[-1]
+    assert "choose from" not in said
+    assert said.endswith("; `trace-monitor demo --help` lists what there is; did you mean `key_rejected`?")
+    assert len(said) < 200
+    assert "choose from" in usage_error(capsys, "check", "--format", "jsn")
+
+
 def test_an_error_shows_the_usage_of_its_own_command(capsys: Out) -> None:
     """Not that of the whole program."""
     assert usage_error(capsys, "check", "--taget", "x").startswith("usage: trace-monitor check ")

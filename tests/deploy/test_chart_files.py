@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,26 @@ def _is_part(path: str, paths: set[str]) -> bool:
 def test_a_generated_file_of_the_chart_is_current(file: Path, written: Any) -> None:
     """`make chart` writes it anew."""
     assert file.read_text() == written()
+
+
+@pytest.mark.parametrize("page", [*PAGES, PLAIN / "README.md"], ids=lambda page: page.parent.name)
+@pytest.mark.parametrize("given", ["one\ntwo\nthree\n", "one\ntwo\n", "one\n\nthree\n"])
+def test_the_secret_is_created_only_if_each_of_its_files_was_written(page: Path, given: str, tmp_path: Path) -> None:
+    """Else the files stay, and the monitor is not started without one; what only bash reads is marked so."""
+    blocks = re.findall(r"^ *```(\w+)\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
+    (at,) = (at for at, (_, text) in enumerate(blocks) if "read -rs" in text)
+    (language, asks), (_, creates) = blocks[at : at + 2]
+    assert language == "bash"
+    script = f"""
+        openssl() {{ echo 0123; }}
+        kubectl() {{ echo "$@" >> called; }}
+        {asks}
+        {creates}
+    """
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, input=given, text=True, check=False, capture_output=True)
+    created = "create secret" in (tmp_path / "called").read_text()
+    assert created is (given.count("e\n") + given.count("o\n") == 3)
+    assert (tmp_path / "secrets").exists() is not created
 
 
 def test_the_configuration_is_checked_by_the_programs_own_schema() -> None:

@@ -77,7 +77,7 @@ class FakeBackend:
         if narrowing not in self.honours:
             return ()
         if self.crowded and narrowing is Narrowing.WINDOW:
-            raise TooManyRows("too many spans to read: 100 of 9000 rows read (8.0 MiB, the limit of one look)")
+            raise TooManyRows("too many spans to read: 100 of 9000 rows read (8.0 MiB, the size limit of one look)")
         shown = [stored for stored in self._stored if since <= stored.at <= until]
         named = {stored.span.trace_id for stored in shown if nonce is not None and stored.nonce == nonce}
         wanted = named if trace_id is None else {trace_id}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.trace import SpanFact
-from monitor.otlp import mentions, read_row
+from monitor.otlp import LOOK_BYTES, Progress, mentions, read_row
 from monitor.ports import Garbled
 from monitor.redaction import MASK, Redactor
 
@@ -382,3 +382,16 @@ def test_a_value_of_any_length_is_read_in_linear_time(value: str) -> None:
     began = time.perf_counter()
     fact({"authorization": value, "gen_ai.prompt": value})
     assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("progress", "said"),
+    [
+        (Progress(nonce=None, ends=0.0, rows=1), "1 row read (0.0 MiB, the time limit of one look)"),
+        (Progress(nonce=None, ends=0.0, rows=1, total=1), "1 of 1 row read (0.0 MiB, the time limit of one look)"),
+        (Progress(nonce=None, ends=9.0, rows=7, bytes=LOOK_BYTES), "7 rows read (8.0 MiB, the size limit of one look)"),
+    ],
+)
+def test_a_look_that_ends_too_early_says_by_which_limit(progress: Progress, said: str) -> None:
+    """And counts its rows in good English."""
+    assert str(progress.crowded()) == f"too many spans to read: {said}"

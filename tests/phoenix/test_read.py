@@ -4,10 +4,12 @@ Shapes as release 20.26.1 was seen to answer, and as its /openapi.json describes
 """
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
+from monitor.checks.documented import DocumentedRead, Wanted
 from monitor.core.canary import NONCE_ENTRY
 from monitor.core.model import TraceId
 from monitor.core.trace import Narrowing, SpanFact
@@ -257,16 +259,76 @@ async def test_a_project_with_too_much_in_it_is_said_to_be_busy() -> None:
     rows = [row(number, status_message="x" * 90_000) for number in range(100)]
     error = await refused(page(*rows, cursor="c"), narrowing=Narrowing.WINDOW)
     assert isinstance(error, TooManyRows)
-    assert f"{LOOK_BYTES / 2**20:.1f} MiB, the limit of one look" in str(error)
+    assert f"{LOOK_BYTES / 2**20:.1f} MiB, the size limit of one look" in str(error)
 
 
-@pytest.mark.parametrize("status", [429, 401, 503])
-async def test_a_root_that_was_shown_is_there_whatever_is_answered_after_it(status: int) -> None:
-    """It is the oldest of its spans: without it, more of them may be on the page that was refused."""
-    spans, _ = await read(page(row(1), row(2, MINE), cursor="c"), Reply(status=status), narrowing=Narrowing.WINDOW)
-    assert [span.trace_id for span in spans] == [MINE]
-    rootless = page(row(1), row(2, MINE, parent_id="3" * 16), cursor="c")
-    assert not isinstance(await refused(rootless, Reply(status=status), narrowing=Narrowing.WINDOW), Garbled)
+@pytest.mark.parametrize("status", [429, 401, 503, 422])
+async def test_an_error_of_a_later_page_is_one_of_the_read_although_a_root_was_shown(status: int) -> None:
+    """The root ends last and is listed first: more of its trace may be on the page that was refused."""
+    shown = page(row(1), row(2, MINE), cursor="c")
+    error = await refused(shown, Reply(status=status), narrowing=Narrowing.WINDOW)
+    assert getattr(error, "status", None) == status
+
+
+async def test_a_root_before_an_answer_breaks_off_is_no_whole_trace() -> None:
+    """As Phoenix lists a tree: the last inserted first, which is the root."""
+    tree = [row(3, MINE), row(2, MINE, parent_id=f"{3:016x}"), row(1, MINE, parent_id=f"{2:016x}")]
+    body = json.dumps({"data": tree, "next_cursor": None}).encode()
+    assert type(await refused(Reply(body[: body.rindex(b"span_kind")]))) is Garbled
+    large = [{**each, "status_message": "x" * (LOOK_BYTES // 90)} for each in tree[1:]] * 99
+    assert isinstance(await refused(page(tree[0], *large)), TooManyRows)
+
+
+async def test_a_name_that_lets_others_pass_is_not_honoured_although_ours_was_shown_first() -> None:
+    """Then the next span is not taken for lost by it: the whole window is read."""
+    name = "gateway-trace-monitor.control"
+    clock = FakeClock()
+    ours, other = page(row(1, MINE, name=name), row(2, name="POST")), page(row(2, name="POST"))
+    remote = Remote(clock, ours, ours, other)
+    reader = PhoenixReader(remote.http, remote.url, "default", None, spans=SpanReader(Redactor()), clock=clock)
+    wanted = Wanted(
+        trace_id=MINE,
+        nonce=None,
+        since=START,
+        until=START + 5,
+        span_name=name,
+        narrowings=(Narrowing.SPAN_NAME, Narrowing.WINDOW),
+        proven=None,
+        decides=True,
+        skewed=False,
+        single=True,
+    )
+    documented = DocumentedRead(clock)
+    first = await documented.read(reader, wanted, START)
+    assert (first.narrowing, len(first.spans)) == (Narrowing.WINDOW, 1)
+    lost = await documented.read(reader, wanted, START + 1)
+    assert (lost.narrowing, len(lost.spans)) == (Narrowing.WINDOW, 0)
+
+
+NAMED = row(1, MINE, attributes={f"tfy.request.metadata.{NONCE_ENTRY}": NONCE})
+
+
+async def test_a_nonce_that_was_shown_finds_its_trace_in_a_project_with_too_much_in_it() -> None:
+    """Its trace is read by id, so it need not be looked for to the end; and that read may be as long as any."""
+    crowd = [row(number, status_message="x" * 90_000) for number in range(2, 101)]
+    found, remote = await read(
+        page(NAMED, *crowd, cursor="c"), page(NAMED), trace_id=None, nonce=NONCE, narrowing=Narrowing.WINDOW
+    )
+    assert [span.trace_id for span in found] == [MINE]
+    assert remote.asked[1].query["trace_id"] == MINE
+
+
+async def test_a_query_that_hangs_after_another_was_answered_is_no_crowd() -> None:
+    """The search for a nonce was answered whole; that nothing more comes is the service's doing."""
+    clock = FakeClock()
+    remote = Remote(clock, page(NAMED), Reply(hang=True))
+    reader = PhoenixReader(remote.http, remote.url, "default", None, spans=SpanReader(Redactor()), clock=clock)
+    asking = reader.read_window(since=START, until=START + 1, trace_id=None, nonce=NONCE, timeout=10)
+    task = asyncio.ensure_future(asking)
+    assert await clock.run_until(task.done) == 10
+    with pytest.raises(Unreachable) as caught:
+        await task
+    assert caught.value.kind == "timeout"
 
 
 @pytest.mark.parametrize("after", [4.0, 5.0])

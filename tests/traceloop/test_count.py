@@ -40,6 +40,7 @@ async def test_the_root_spans_of_every_type_are_added() -> None:
         [EMPTY, page(row(1, span_attributes={SPAN_TYPE: "ChatCompletion"}))],  # no total
         [EMPTY, of("ChatCompletion", "many")],
         [EMPTY, of("ChatCompletion", -1)],
+        [EMPTY, Reply({"spans": {"data": None, "total_results": 7}})],  # no row, no proof of the filter
         [Reply({"spans": None})],
         [Reply([])],
     ],
@@ -48,6 +49,14 @@ async def test_a_count_that_may_be_another_is_none(replies: list[Reply]) -> None
     """A filter that is not honoured counts everything, or something else."""
     with pytest.raises(Garbled):
         await count(*replies)
+
+
+async def test_a_count_without_a_row_proves_nothing_of_its_filter() -> None:
+    """Unless it is zero: no rows may also be written as null."""
+    nothing = Reply({"spans": {"data": None, "total_results": 0}})
+    assert (await count(nothing))[0] == 0
+    with pytest.raises(Garbled, match="shows none of them"):
+        await count(nothing, Reply({"spans": {"data": None, "total_results": 7}}), nothing)
 
 
 async def test_a_refused_key_is_said() -> None:

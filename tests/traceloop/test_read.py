@@ -3,16 +3,14 @@
 Shapes as recorded in https://github.com/traceloop/opentelemetry-mcp-server (tests/integration/cassettes).
 """
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from monitor.core.model import TraceId
 from monitor.core.trace import Narrowing, SpanFact
-from monitor.http.rows import ROW_LIMIT
-from monitor.otlp import LOOK_BYTES, SpanReader
-from monitor.ports import Garbled, Gone, PortError, Refused, TooManyRows, Unreachable
+from monitor.otlp import SpanReader
+from monitor.ports import Garbled, Gone, PortError, Refused, Unreachable
 from monitor.redaction import Redactor
 from monitor.traceloop import TraceloopReader
 from monitor.traceloop.read import PAGE
@@ -56,6 +54,7 @@ def full(first: int, **more: Any) -> Reply:
 
 
 EMPTY = page(total=0, cursor="-1")
+ODD = Reply({"spans": 1})
 
 
 def reader_at(remote: Remote) -> TraceloopReader:
@@ -246,11 +245,33 @@ async def test_null_is_a_window_without_rows(total: dict[str, int]) -> None:
 
 
 async def test_a_trace_that_was_found_needs_no_last_page() -> None:
-    """Presence is proven by its rows, whatever comes after them."""
-    spans, _ = await window(
-        page(*(row(number) for number in range(PAGE - 1)), row(999, MINE), total=9999), Reply({"spans": 1})
-    )
+    """It is whole where what began well before its root was shown, whatever comes after that."""
+    spans, _ = await window(page(row(0, MINE), *(row(number) for number in range(200, 249)), total=9999), ODD)
     assert len(spans) == 1
+
+
+async def test_a_part_of_a_trace_before_a_page_that_is_not_understood_is_no_trace() -> None:
+    """The order within some milliseconds is not kept: a span that began with its root may be listed after it."""
+    others = [row(number) for number in range(2, PAGE + 1)]
+    with pytest.raises(Garbled):
+        await window(page(row(0, MINE), *others, total=9999), ODD)
+    with pytest.raises(Garbled):
+        await window(page(row(0, MINE, parent_span_id=f"{1:016x}"), *others, total=9999), ODD)
+
+
+async def test_what_a_page_shows_before_it_breaks_off_completes_no_trace() -> None:
+    """Spans of ours may be among its rows."""
+    first = page(row(0, MINE), *(row(number) for number in range(2, PAGE + 1)), total=9999)
+    child = row(PAGE + 1, MINE, parent_span_id=f"{0:016x}")
+    with pytest.raises(Garbled):
+        await window(first, page(child, row(900), "odd", total=9999))
+
+
+async def test_a_filter_that_lets_others_pass_on_a_later_page_is_not_honoured_either() -> None:
+    """Although ours was shown whole before: else its silence would be believed of the next one, for a day."""
+    named = [row(number, span_name="Agent Workflow") for number in range(200, 249)]
+    with pytest.raises(Garbled, match="does not honour"):
+        await narrowed(Narrowing.SPAN_NAME, page(ours(), *named, total=99), page(row(300, span_name="POST"), total=99))
 
 
 NONCE = "gtm-0123456789abcdef"
@@ -328,89 +349,3 @@ async def test_by_its_nonce_a_trace_is_found_whose_metadata_hold_it() -> None:
         since=0, until=1, trace_id=None, nonce=NONCE, timeout=10, narrowing=Narrowing.METADATA
     )
     assert [span.trace_id for span in spans] == [MINE]
-
-
-# --- more than can be read
-
-
-def large(first: int, count: int = PAGE, **more: Any) -> Reply:
-    """A page of rows with 50 kB each, of other traces."""
-    text = 'lorem ipsum, "dolor" sit amet… ' * 1600
-    return page(*(row(number, input=text) for number in range(first, first + count)), **more)
-
-
-async def test_a_look_ends_when_it_has_read_what_it_may() -> None:
-    """And says how far it got, and what there was; nothing is concluded."""
-    pages = [large(PAGE * number, total=36_000) for number in range(9)]
-    with pytest.raises(
-        TooManyRows, match=r"too many spans to read: \d+ of 36000 rows read \(8.0 MiB, the limit of one look\)"
-    ) as caught:
-        await window(*pages)
-    assert caught.value.evidence["bytes_read"] == LOOK_BYTES
-    assert 100 < int(str(caught.value.evidence["rows_seen"])) < 200
-
-
-async def test_what_was_found_before_the_end_is_found() -> None:
-    """A root is the oldest of its spans, so behind it there is no more of its trace; without it there may be."""
-    text = "x" * 60_000
-    crowd = [row(number, input=text) for number in range(2, 300)]
-    spans, _ = await window(page(row(0, MINE, parent_span_id=f"{1:016x}"), row(1, MINE), *crowd))
-    assert len(spans) == 2
-    with pytest.raises(TooManyRows):
-        await window(page(*crowd[:100], row(0, MINE, parent_span_id=f"{1:016x}"), *crowd[100:]))
-
-
-async def test_a_trace_that_is_larger_than_a_look_is_not_judged_by_a_part() -> None:
-    """By the quick route."""
-    rows = [row(number, MINE, input="x" * 60_000) for number in range(200)]
-    with pytest.raises(TooManyRows, match="8 MiB"):
-        await quick(Reply({"spans": rows}))
-
-
-async def test_a_row_that_is_larger_than_any_of_ours_is_dropped() -> None:
-    """What is in it is not known, so where nothing was found nothing is concluded."""
-    huge = row(1, input="x" * (ROW_LIMIT + 1))
-    assert len((await window(page(huge, row(2, MINE), total=2)))[0]) == 1
-    with pytest.raises(TooManyRows, match="too large"):
-        await window(page(huge, row(2), total=2))
-
-
-async def test_a_nonce_finds_the_whole_trace() -> None:
-    """Also its spans that do not hold the nonce, and on an earlier page."""
-    named = row(201, MINE, span_attributes={"gen_ai.prompt.0.content": "say pong (gtm-42)"})
-    first = page(*(row(number) for number in range(PAGE - 1)), row(200, MINE), total=PAGE + 1)
-    second = page(named)
-    spans, _ = await window(first, second, first, second, trace=None, nonce="gtm-42")
-    assert [span.span_id for span in spans] == [f"{200:016x}", f"{201:016x}"]
-    assert spans[1].content == ("gen_ai.prompt.0.content",)
-
-
-async def test_no_nonce_anywhere_is_nothing() -> None:
-    """It never proves absence; it only finds nothing."""
-    assert (await window(page(row(1), total=1), trace=None, nonce="gtm-42"))[0] == ()
-
-
-@pytest.mark.parametrize("status", [429, 401, 503, 404])
-async def test_a_root_that_was_shown_is_there_whatever_is_answered_after_it(status: int) -> None:
-    """It is the oldest of its spans: without it, more of them may be on the page that was refused."""
-    first = page(*(row(number) for number in range(PAGE - 1)), row(999, MINE), total=9999)
-    spans, _ = await window(first, Reply(status=status))
-    assert [span.trace_id for span in spans] == [MINE]
-    with pytest.raises(PortError):
-        await window(page(row(999, MINE, parent_span_id=f"{1:016x}"), total=9999), Reply(status=status))
-
-
-@pytest.mark.parametrize(
-    ("trouble", "error"), [({"hang": True}, Unreachable), ({"after": 4.0}, TooManyRows), ({"after": 5.0}, TooManyRows)]
-)
-async def test_a_window_is_read_in_bounded_time(trouble: dict[str, Any], error: type[PortError]) -> None:
-    """All pages together, not each. Where pages were answered, it is their number that takes too long."""
-    clock = FakeClock()
-    remote = Remote(clock, *(Reply(full(PAGE * number).body, **trouble) for number in range(9)))
-    asking = reader_at(remote).read_window(since=0, until=1, trace_id=MINE, nonce="gtm-1", timeout=10)
-    task = asyncio.ensure_future(asking)
-    assert await clock.run_until(task.done) == 10
-    with pytest.raises(error) as caught:
-        await task
-    assert getattr(caught.value, "kind", "timeout") == "timeout"
-    assert len(remote.asked) <= 3

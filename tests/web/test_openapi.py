@@ -49,6 +49,13 @@ def test_incidents_and_silences_are_what_the_document_says() -> None:
         check(models.SilencePayload, describe_silence(silence, START))
 
 
+def test_the_document_says_what_a_silence_may_be_made_of() -> None:
+    """As far as a schema cannot say it: what excludes what, and between which moments."""
+    said = document()["components"]["schemas"]["SilenceBody"]["description"]
+    assert "either `weekly` alone, or `to` or `for`" in said
+    assert "`from` from 1970 to ten years ahead" in said
+
+
 def test_every_moment_is_there_in_both_ways() -> None:
     """Unix seconds, and RFC 3339 beside them."""
     said = describe_incident(resolved("i", 60.0))
