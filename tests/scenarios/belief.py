@@ -229,7 +229,7 @@ TABLE: Mapping[str, Breakage] = {
 """Every fault that a monitor reports, a drift both ways. What loses traces has no needs here: see `_name_the_loss`."""
 
 ANSWERS = frozenset({F.GATEWAY_REFUSED, F.RATE_LIMITED, F.CANARY_REJECTED, F.PROVIDER_FAILING})
-"""What the gateway answers: one answer gives one reason, and the newest is given."""
+"""What the gateway answers: one answer gives one reason: that of the token, which is looked at first, or else the newest."""
 
 LOSSES = frozenset({F.TRACE_NOT_CREATED, F.EXPORT_FAILING, F.TRACE_MISSING})
 """One loss has one name: the hop that lost it, as far as it is known."""
@@ -281,7 +281,8 @@ _ROW_OF = {row.fault: row for row in TABLE.values()}
 
 def _acting(rows: list[Breakage]) -> list[Breakage]:
     answers = [row for row in rows if row.fault in ANSWERS]
-    return [row for row in rows if row not in answers[:-1]]
+    given = next((row for row in answers if row.fault is F.GATEWAY_REFUSED), answers[-1] if answers else None)
+    return [row for row in rows if row not in answers or row is given]
 
 
 def _outranked(row: Breakage) -> Breakage:
